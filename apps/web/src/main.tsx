@@ -12,10 +12,12 @@ import { registerServiceWorker } from './service-worker.ts';
 import './settings/themes.css';
 import { basePath } from './shared/base-path.ts';
 import { ErrorBoundary } from './shared/error-boundary.tsx';
+import { setClock } from './shared/times.ts';
 import { applyTheme, rememberedTheme } from './settings/themes.ts';
 
 applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
+setClock(() => client.serverTime());
 frameLogOf(client);
 peerChatsOf(client);
 draftsOf(client);

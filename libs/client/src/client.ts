@@ -5,7 +5,6 @@ import type {
   Conversation,
   Me,
   Message,
-  PresenceState,
   ServerEvent,
   Session,
   User,
@@ -19,10 +18,12 @@ import { PresenceWatch } from './people/presence.js';
 import { TypingReporter } from './people/typing.js';
 import { Replica } from './replica/replica.js';
 import { SessionKeeper } from './connection/session.js';
+import { monotonicMs, ServerClock } from './connection/server-clock.js';
 import { defaultStorage, tolerant, type ClientStorage } from './storage.js';
 import type { Store } from './replica/store.js';
 import { retryTemporary } from './retry.js';
 import type {
+  Availability,
   ClientEvents,
   ClientState,
   ConnectionState,
@@ -78,6 +79,8 @@ export class ParleyClient {
   private readonly presenceWatch: PresenceWatch;
   private readonly people: UserLoader;
   private readonly uploads: Uploader;
+  private readonly storage: ClientStorage;
+  private readonly clock = new ServerClock();
   /** Recent uploads, to show them in messages that are not stored yet. */
   private readonly attachments = new Map<string, Attachment>();
 
@@ -86,6 +89,7 @@ export class ParleyClient {
     const reliableStorage = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) =>
       this.emitError(new ParleyError('internal', 'the storage failed', { cause })),
     );
+    this.storage = reliableStorage;
     const online = () => this.connection.online;
     this.session = new SessionKeeper(
       this.url,
@@ -105,6 +109,7 @@ export class ParleyClient {
     this.replica = new Replica(
       {
         online,
+        now: this.clock.now,
         call: (event, payload) => this.connection.call(event, payload),
         request: (method, path, options) => this.request(method, path, options),
       },
@@ -123,7 +128,7 @@ export class ParleyClient {
       online,
       watch: async (userIds) => (await this.connection.call('presence:watch', { userIds })).presence,
       unwatch: (userIds) => this.connection.call('presence:unwatch', { userIds }),
-      heartbeat: (state) => this.connection.call('presence:heartbeat', state === undefined ? {} : { state }),
+      heartbeat: (state) => this.beat(state),
       show: (presence, forget) => this.store.setPresence(presence, forget),
       error: (error) => this.emitError(error),
     });
@@ -401,9 +406,18 @@ export class ParleyClient {
     return this.presenceWatch.watch(userIds);
   }
 
-  /** Sets how the user is shown to others. */
-  setPresence(state: Exclude<PresenceState, 'offline'>): void {
-    this.presenceWatch.set(state);
+  /** Sets how the user is shown to others, until the session ends. `state.availability` has it. */
+  setPresence(state: Availability): void {
+    this.applyAvailability(state);
+    void this.storage.set(availabilityKey(this.store.userId), state);
+  }
+
+  /**
+   * The server's time in milliseconds since 1970, as well as it is known: times in messages, presence and so on are the
+   * server's, and the device's own clock may be wrong.
+   */
+  serverTime(): number {
+    return this.clock.now();
   }
 
   /**
@@ -523,8 +537,21 @@ export class ParleyClient {
     this.store.setOwn({ user, sessionId });
     this.store.addUsers([user]);
     await this.replica.load(user.id);
+    const availability = await this.storage.get(availabilityKey(user.id));
+    if (isAvailability(availability)) this.applyAvailability(availability);
     this.connection.open();
     return user;
+  }
+
+  private applyAvailability(availability: Availability): void {
+    this.store.setOwn({ availability });
+    this.presenceWatch.set(availability);
+  }
+
+  private async beat(state: Availability | undefined): Promise<void> {
+    const askedAt = monotonicMs();
+    const { serverTime } = await this.connection.call('presence:heartbeat', state === undefined ? {} : { state });
+    this.clock.set(serverTime, monotonicMs() - askedAt);
   }
 
   /** The server ended the session, or this connection. Unsent messages stay for when the user is back. */
@@ -539,6 +566,7 @@ export class ParleyClient {
   }
 
   private async signedOut(): Promise<void> {
+    await this.storage.delete(availabilityKey(this.store.userId));
     this.typingReporter.clear();
     this.presenceWatch.clear();
     this.people.clear();
@@ -557,7 +585,8 @@ export class ParleyClient {
     this.events.emit('connection', { state });
   }
 
-  private ready({ user, epoch, heartbeatMs, limits }: ServerEvent<'session:ready'>): void {
+  private ready({ user, epoch, heartbeatMs, limits, serverTime }: ServerEvent<'session:ready'>): void {
+    this.clock.set(serverTime);
     this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
     this.presenceWatch.connected(heartbeatMs);
     // People who were loaded before this connection may have changed since.
@@ -597,6 +626,10 @@ function serverUrlOf(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname.replace(/\/+$/, '');
 }
+
+const availabilityKey = (userId: string): string => `availability/${userId}`;
+const isAvailability = (value: unknown): value is Availability =>
+  value === 'online' || value === 'away' || value === 'busy';
 
 /** 128 random bits. `crypto.randomUUID` is missing on insecure pages, and `crypto` in Node 18. */
 function newClientId(): string {

@@ -11,6 +11,7 @@ import type {
   Message,
   MessageType,
   Presence,
+  PresenceState,
   RevocationReason,
   ServerEvent,
   ServerEventName,
@@ -78,12 +79,17 @@ export interface ConversationView {
   readonly kept: boolean;
 }
 
+/** How the user is shown to others while a client of theirs is connected. */
+export type Availability = Exclude<PresenceState, 'offline'>;
+
 /** An immutable snapshot. A part that does not change is the same object in the next snapshot. */
 export interface ClientState {
   readonly connection: ConnectionState;
   readonly user?: Me;
   readonly sessionId?: string;
   readonly limits?: Limits;
+  /** How this user chose to be shown on this device. Undefined: never chosen, which is `online`. */
+  readonly availability?: Availability;
   /** Ids of the user's conversations, most recently active first. */
   readonly order: readonly string[];
   readonly conversations: ReadonlyMap<string, ConversationView>;

@@ -24,6 +24,7 @@ import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { Panel } from '../shared/panel.tsx';
 import { MessageRow } from '../messages/message.tsx';
 import { PinsPanel } from './pins-panel.tsx';
+import { removalText, useRemovals, type Removal } from './removal.ts';
 import { SearchPanel } from './search-panel.tsx';
 import { sinceOf } from '../shared/times.ts';
 import { rowsOf } from '../messages/timeline-rows.ts';
@@ -64,6 +65,8 @@ export function ConversationPage({ id }: { readonly id: string }) {
     client.openAtUnread(id, { retry: true, signal, onRetry }).then(onOpen, onRetry);
     return () => closed.abort();
   }, [client, id, online, opened, wasPlaced]);
+  const [removal, setRemoval] = useState<Removal>();
+  useRemovals(useCallback((removed) => removed.conversationId === id && setRemoval(removed), [id]));
   const wasShown = useRef(false);
   const isReady = view !== undefined && (view.kept || (view.opened && (isPlaced || !online || problem !== undefined)));
   wasShown.current ||= isReady;
@@ -73,6 +76,16 @@ export function ConversationPage({ id }: { readonly id: string }) {
       <VisitContext value={visit}>
         <Conversation id={id} view={view} visit={visit} isReady={isReady} />
       </VisitContext>
+    );
+  if (!view && (removal || (wasShown.current && problem !== undefined)))
+    return (
+      <div className="empty grow">
+        <h2>{removalText(removal?.reason)}</h2>
+        <KeptDraft id={id} />
+        <Link href="/" className="button">
+          Back to your chats
+        </Link>
+      </div>
     );
   if (problem === undefined && !online) return <OfflineConversation id={id} />;
   return (
@@ -355,17 +368,19 @@ function PartnerAvatar({ userId }: { readonly userId: string | undefined }) {
 
 const presenceTexts = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
 
+/** Maximum number of members whose presence is watched. */
+const MAX_WATCHED = 50;
+
 function Subtitle({ id }: { readonly id: string }) {
   const me = useMe();
   const { conversation, typing, members } = useView(id)!;
   const partner = usePartner(id);
-  const watched =
-    conversation.kind === 'direct'
-      ? partner
-        ? [partner.id]
-        : []
-      : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
+  const others = [...members.values()]
+    .filter(({ userId, status }) => userId !== me.id && status !== 'banned')
+    .map(({ userId }) => userId);
+  const watched = conversation.kind === 'direct' ? (partner ? [partner.id] : []) : others.slice(0, MAX_WATCHED);
   useWatchedPresence(watched);
+  const connected = useChat(({ connection }) => connection === 'online');
   const presence = useChat((state) => state.presence);
   if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
   if (conversation.kind === 'direct') {
@@ -380,11 +395,13 @@ function Subtitle({ id }: { readonly id: string }) {
       </p>
     );
   }
-  const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
+  // The user is one of them.
+  const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length + 1;
+  const isComplete = watched.length + 1 >= conversation.memberCount;
   return (
     <p className="cut">
       {conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}
-      {online > 0 && `, ${online} online`}
+      {connected && (isComplete ? `, ${online} online` : online > 1 && `, at least ${online} online`)}
       {conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}
     </p>
   );

@@ -6,6 +6,7 @@ import { Avatar } from '../people/avatar.tsx';
 import { openDirectConversation, useChat, useClient, useMe, useUser, useView } from '../shared/chat.ts';
 import { Dialog } from '../shared/dialog.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
+import { now } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 /** How many members are shown at first, and added by each "Show more". */
@@ -122,7 +123,7 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
       icon: <MicOff size={17} />,
       onSelect: () =>
         change(
-          { status: 'muted', mutedUntil: new Date(Date.now() + 3_600_000).toISOString() },
+          { status: 'muted', mutedUntil: new Date(now() + 3_600_000).toISOString() },
           `${name} is muted for an hour`,
         ),
     },

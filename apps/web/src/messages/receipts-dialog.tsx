@@ -19,12 +19,7 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
     <Dialog title="Who has it" onClose={onClose}>
       {!receipts && <div className="spinner" />}
       {receipts && <ReceiptList title="Read by" entries={receipts.read} />}
-      {receipts && (
-        <ReceiptList
-          title="Delivered to"
-          entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((reader) => reader.userId === userId))}
-        />
-      )}
+      {receipts && <ReceiptList title="Delivered to" entries={receipts.delivered} />}
     </Dialog>
   );
 }

@@ -16,7 +16,7 @@ interface Props {
 export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
   const me = useMe();
   const [query, setQuery] = useState('');
-  const { items, done } = useSearch<User>('/users', {
+  const { items, done, failed } = useSearch<User>('/users', {
     query: query.trim() === '' ? undefined : query.trim(),
     limit: 30,
   });
@@ -49,6 +49,7 @@ export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
             {picked.some(({ id }) => id === user.id) && <Check size={20} />}
           </button>
         ))}
+        {failed && <p className="muted small">People are shown as soon as the server answers.</p>}
         {done && people.length === 0 && (
           <p className="muted small">
             {query.trim() === '' ? 'Nobody else is here yet.' : `Nobody is called “${query.trim()}”.`}

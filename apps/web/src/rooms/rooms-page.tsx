@@ -15,7 +15,7 @@ export function RoomsPage() {
   const [order, setOrder] = useState<'active' | 'created'>('active');
   const [creating, setCreating] = useState(false);
   const q = query.trim();
-  const { items, done, more } = useSearch<Conversation>('/conversations/public', {
+  const { items, done, failed, more } = useSearch<Conversation>('/conversations/public', {
     order,
     limit: 60,
     ...(q !== '' && { query: q }),
@@ -58,6 +58,11 @@ export function RoomsPage() {
                 ? 'Open the first one: a place where anybody can drop in.'
                 : `No public room has “${q}” in its name.`}
             </p>
+          </div>
+        )}
+        {failed && (
+          <div className="empty">
+            <p>The rooms are shown as soon as the server answers.</p>
           </div>
         )}
         <div className="rooms">

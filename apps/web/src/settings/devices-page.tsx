@@ -44,7 +44,7 @@ export function DevicesPage() {
                   <strong>{device.deviceName ?? 'A device'}</strong>{' '}
                   {device.current && <span className="tag">This one</span>}
                   <p className="muted small">
-                    Last seen {sinceOf(device.lastSeenAt)}
+                    {device.current ? 'In use now' : `Last seen ${sinceOf(device.lastSeenAt)}`}
                     {device.address !== undefined && ` from ${device.address}`} · since {momentOf(device.createdAt)}
                   </p>
                 </div>

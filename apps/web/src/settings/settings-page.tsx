@@ -83,17 +83,13 @@ function Profile() {
 
 function Availability() {
   const client = useClient();
-  const [state, setState] = useState<'online' | 'away' | 'busy'>('online');
-  const choose = (next: typeof state) => {
-    setState(next);
-    client.setPresence(next);
-  };
+  const state = useChat(({ availability }) => availability ?? 'online');
   return (
     <div className="field">
       <span>Others see you as</span>
       <div className="tabs">
         {(['online', 'away', 'busy'] as const).map((choice) => (
-          <button key={choice} type="button" aria-pressed={state === choice} onClick={() => choose(choice)}>
+          <button key={choice} type="button" aria-pressed={state === choice} onClick={() => client.setPresence(choice)}>
             {{ online: 'Online', away: 'Away', busy: 'Busy' }[choice]}
           </button>
         ))}

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { useClient } from './chat.ts';
+import { useChat, useClient } from './chat.ts';
 
 const TYPING_PAUSE_MS = 250;
 
@@ -7,6 +7,8 @@ export interface SearchResult<T> {
   readonly items: readonly T[];
   /** Whether the items belong to the current query. */
   readonly done: boolean;
+  /** Whether the server did not answer the current query. It is asked again when there is a connection again. */
+  readonly failed: boolean;
   readonly more: boolean;
 }
 
@@ -24,7 +26,9 @@ export function useSearch<T>(
     readonly key: string;
     readonly items: readonly T[];
     readonly more: boolean;
+    readonly failed?: true;
   }>();
+  const offline = useChat(({ connection }) => connection === 'offline');
   useEffect(() => {
     if (key === undefined) return undefined;
     const controller = new AbortController();
@@ -34,17 +38,22 @@ export function useSearch<T>(
       client.request<{ items: T[]; nextCursor?: string }>('GET', key.slice(0, separator), options).then(
         ({ items, nextCursor }) =>
           controller.signal.aborted || setResult({ key, items, more: nextCursor !== undefined }),
-        () => controller.signal.aborted || setResult({ key, items: [], more: false }),
+        () =>
+          controller.signal.aborted ||
+          setResult((before) =>
+            before?.key === key && !before.failed ? before : { key, items: [], more: false, failed: true },
+          ),
       );
     }, TYPING_PAUSE_MS);
     return () => {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [client, key]);
+  }, [client, key, offline]);
   return {
     items: key === undefined ? [] : (result?.items ?? []),
-    done: result?.key === key,
+    done: result !== undefined && result.key === key && !result.failed,
+    failed: result !== undefined && result.key === key && result.failed === true,
     more: result?.more ?? false,
   };
 }

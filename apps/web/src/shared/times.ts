@@ -1,14 +1,19 @@
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
 const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
+let clock: () => number = Date.now;
+/** Sets the clock that tells what is today, and how long ago something was. Default: the device's, which may be wrong. */
+export const setClock = (milliseconds: () => number): void => void (clock = milliseconds);
+export const now = (): number => clock();
+
 const midnight = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 /** The number of midnights between, so that days of 23 and 25 hours count as one. */
-const daysAgo = (at: Date): number => Math.round((midnight(new Date()) - midnight(at)) / 86_400_000);
+const daysAgo = (at: Date): number => Math.round((midnight(new Date(now())) - midnight(at)) / 86_400_000);
 
-export const timeOf = (iso: string): string => clock.format(new Date(iso));
+export const timeOf = (iso: string): string => timeOfDay.format(new Date(iso));
 export const momentOf = (iso: string): string => dateAndTime.format(new Date(iso));
 export const dayKey = (iso: string): number => midnight(new Date(iso));
 
@@ -29,11 +34,17 @@ export function dayOf(iso: string): string {
 export function briefTimeOf(iso: string): string {
   const at = new Date(iso);
   const days = daysAgo(at);
-  return days <= 0 ? clock.format(at) : days === 1 ? 'Yesterday' : days < 7 ? weekday.format(at) : shortDay.format(at);
+  return days <= 0
+    ? timeOfDay.format(at)
+    : days === 1
+      ? 'Yesterday'
+      : days < 7
+        ? weekday.format(at)
+        : shortDay.format(at);
 }
 
 export function sinceOf(iso: string): string {
-  const minutes = Math.floor((Date.now() - Date.parse(iso)) / 60_000);
+  const minutes = Math.floor((now() - Date.parse(iso)) / 60_000);
   if (minutes < 1) return 'just now';
   if (minutes < 60) return `${minutes} min ago`;
   return minutes < 24 * 60 ? `${Math.floor(minutes / 60)} h ago` : briefTimeOf(iso);

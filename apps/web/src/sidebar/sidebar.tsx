@@ -1,6 +1,6 @@
 import type { Found, User } from '@parley/contracts';
 import { BellOff, Search, SquarePen } from 'lucide-react';
-import { memo, useEffect, useState } from 'react';
+import { memo, useCallback, useEffect, useState } from 'react';
 import { Link, useLocation, useRoute } from 'wouter';
 import {
   titleOf,
@@ -17,16 +17,18 @@ import { lineOf } from '../conversation/draft.ts';
 import { useDraft } from '../conversation/drafts.ts';
 import { Highlight } from '../shared/highlight.tsx';
 import { summaryOf } from '../messages/summary.ts';
+import { removalText, useRemovals } from '../conversation/removal.ts';
 import { NewChat } from '../new-chat/new-chat.tsx';
 import { systemText } from '../messages/system-text.ts';
 import { briefTimeOf } from '../shared/times.ts';
-import { attempt } from '../shared/toasts.tsx';
+import { attempt, toast } from '../shared/toasts.tsx';
 import { useSearch } from '../shared/search.ts';
 
 /** The user's conversations, and a search over conversations, people and messages. */
 export function Sidebar() {
   const [query, setQuery] = useState('');
   const [creating, setCreating] = useState(false);
+  useRemovalToasts();
   return (
     <aside className="side" aria-label="Conversations">
       <header className="side-head">
@@ -62,6 +64,25 @@ export function Sidebar() {
       </div>
       {creating && <NewChat onClose={() => setCreating(false)} />}
     </aside>
+  );
+}
+
+/** Says why a conversation disappears from the list. The open one says so in its place. */
+function useRemovalToasts(): void {
+  const client = useClient();
+  const [, params] = useRoute('/c/:id');
+  const openId = params?.id;
+  useRemovals(
+    useCallback(
+      ({ conversationId, reason }) => {
+        const { conversations, users } = client.getState();
+        const view = conversations.get(conversationId);
+        if (!view || reason === 'left' || conversationId === openId) return;
+        const partner = view.partnerId === undefined ? undefined : users.get(view.partnerId);
+        toast(`${titleOf(view.conversation, partner)}: ${removalText(reason)}`);
+      },
+      [client, openId],
+    ),
   );
 }
 
@@ -245,6 +266,9 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
           </span>
         </Link>
       ))}
+      {(people.failed || messages.failed) && (
+        <p className="empty">People and messages are found as soon as the server answers.</p>
+      )}
       {people.done && messages.done && others.length === 0 && messages.items.length === 0 && (
         <p className="empty">Nobody and no message found for “{query}”.</p>
       )}

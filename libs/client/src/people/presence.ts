@@ -1,17 +1,16 @@
-import type { Presence, PresenceState } from '#contracts';
+import type { Presence } from '#contracts';
 import { ParleyError } from '../errors.js';
+import type { Availability } from '../types.js';
 
 const GATHER_MS = 20;
 const RETRY_MS = 3_000;
-
-type OwnState = Exclude<PresenceState, 'offline'>;
 
 /** The functions that a {@link PresenceWatch} calls. */
 export interface PresenceHooks {
   online(): boolean;
   watch(userIds: string[]): Promise<readonly Presence[]>;
   unwatch(userIds: string[]): Promise<unknown>;
-  heartbeat(state: OwnState | undefined): Promise<unknown>;
+  heartbeat(state: Availability | undefined): Promise<unknown>;
   show(presence: readonly Presence[], forgottenIds: readonly string[]): void;
   /** The server refused: more people are watched than allowed. */
   error(error: ParleyError): void;
@@ -28,7 +27,7 @@ export class PresenceWatch {
   private readonly watched = new Set<string>();
   private updateTimer: ReturnType<typeof setTimeout> | undefined;
   private heartbeatTimer: ReturnType<typeof setInterval> | undefined;
-  private state: OwnState | undefined;
+  private state: Availability | undefined;
 
   constructor(private readonly hooks: PresenceHooks) {}
 
@@ -50,7 +49,7 @@ export class PresenceWatch {
     };
   }
 
-  set(state: OwnState): void {
+  set(state: Availability): void {
     this.state = state;
     if (this.hooks.online()) this.beat();
   }
@@ -75,6 +74,7 @@ export class PresenceWatch {
     clearTimeout(this.updateTimer);
     this.updateTimer = undefined;
     this.watched.clear();
+    this.state = undefined;
   }
 
   private beat(): void {

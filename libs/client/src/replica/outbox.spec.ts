@@ -10,6 +10,7 @@ describe('the outbox', () => {
     const answers: (() => void)[] = [];
     const outbox = new Outbox(memoryStorage(), {
       online: () => true,
+      now: () => Date.now(),
       changed: () => undefined,
       stored: () => undefined,
       send: ({ clientId }) =>
@@ -38,6 +39,7 @@ describe('the outbox', () => {
     const storage = memoryStorage();
     const outbox = new Outbox(storage, {
       online: () => true,
+      now: () => Date.now(),
       changed: () => undefined,
       stored: () => undefined,
       send: async ({ clientId }) => {

@@ -40,6 +40,8 @@ interface Deferred<T> {
 export interface OutboxHooks {
   send(input: SocketInput<'message:send'>): Promise<SocketOutput<'message:send'>>;
   online(): boolean;
+  /** The server's time in milliseconds, as well as it is known. */
+  now(): number;
   stored(message: Message): void;
   /** The outbox of this conversation changed. */
   changed(conversationId: string): void;
@@ -96,7 +98,7 @@ export class Outbox {
     if (this.size >= MAX_WAITING) throw new ParleyError('rate_limited', `${MAX_WAITING} messages wait to be sent`);
     const time = (this.lastTime = Math.max(Date.now(), this.lastTime + 1));
     const key = `${this.prefix}${String(time).padStart(15, '0')}-${clientId}`;
-    const createdAt = new Date(time).toISOString();
+    const createdAt = new Date(this.hooks.now()).toISOString();
     const item = newItem({ clientId, conversationId, draft, attachments, createdAt, key });
     this.queueOf(conversationId).push(item);
     return this.enqueue(item);

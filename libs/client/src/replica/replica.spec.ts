@@ -94,6 +94,7 @@ class World {
     const replica = new Replica(
       {
         online: () => here && network.online(),
+        now: () => Date.now(),
         call: (event, payload) => alive(() => network.call(event, payload)),
         request: (method, path, options) => alive(() => network.request(method, path, options)),
       },

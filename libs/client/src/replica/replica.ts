@@ -30,6 +30,8 @@ interface UnreadPage {
 export interface Server {
   /** Whether the server can be reached now. */
   online(): boolean;
+  /** The server's time in milliseconds, as well as it is known. */
+  now(): number;
   call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>>;
   request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
 }
@@ -89,6 +91,7 @@ export class Replica {
     });
     this.outbox = new Outbox(storage, {
       online,
+      now: () => server.now(),
       send: (input) => server.call('message:send', input),
       stored: (message) => this.store.applyMessage(message, 'new'),
       changed: (conversationId) => this.showPending(conversationId),

@@ -1,15 +1,4 @@
-import type {
-  CallOutput,
-  Conversation,
-  Limits,
-  Me,
-  Member,
-  Message,
-  Presence,
-  Receipt,
-  ServerEvent,
-  User,
-} from '#contracts';
+import type { CallOutput, Conversation, Member, Message, Presence, Receipt, ServerEvent, User } from '#contracts';
 import { ConversationState, type KeptConversation } from '../conversation/conversation-state.js';
 import type { ReactionChange } from '../conversation/message-list.js';
 import { report } from '../emitter.js';
@@ -25,6 +14,7 @@ const MAX_SHOWN_PEOPLE = 300;
 const MAX_SHOWN_CONVERSATIONS = 50;
 
 type Sync = CallOutput<'sync'>;
+type Own = Pick<ClientState, 'user' | 'sessionId' | 'limits' | 'availability'>;
 
 /** The functions that a {@link Store} calls. */
 export interface StoreHooks {
@@ -46,7 +36,7 @@ export class Store {
   readonly conversations = new Map<string, ConversationState>();
   /** The epoch of the database that the conversations are from. */
   epoch: string | undefined;
-  private own: { user?: Me; sessionId?: string; limits?: Limits } = {};
+  private own: Own = {};
   private connection: ConnectionState = 'signed-out';
   private users: ReadonlyMap<string, User> = new Map();
   private presence: ReadonlyMap<string, Presence> = new Map();
@@ -126,7 +116,7 @@ export class Store {
     this.changed();
   }
 
-  setOwn(own: { user?: Me; sessionId?: string; limits?: Limits }): void {
+  setOwn(own: Own): void {
     this.own = { ...this.own, ...own };
     this.changed();
   }

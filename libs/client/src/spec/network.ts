@@ -38,6 +38,10 @@ export class Network implements Server {
     return this.isUp;
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   connect(): void {
     this.isUp = true;
     this.connection++;
