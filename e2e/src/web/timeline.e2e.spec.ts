@@ -67,3 +67,38 @@ it('a new message does not move the message that is being read', async () => {
   await ann.page.getByRole('button', { name: /^Jump to newest, \d+ unread/ }).waitFor();
   expect(await position()).toBe(before);
 });
+
+it('older messages are loaded after a jump to a message that is in the page already', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  const { conversation } = await ben.call('conversation.create', {
+    kind: 'group',
+    title: 'Jumps',
+    memberIds: [ann.client.user.id],
+  });
+  const { id: conversationId } = conversation;
+  for (let at = 1; at <= 120; at++) await sendBy(ben, conversationId, `Line ${at}.`);
+  const { items } = await ben.http('conversation.history', { conversationId });
+  const quoted = items.find(({ body }) => body === 'Line 80.')!;
+  const { message } = await ben.call('message.send', {
+    conversationId,
+    clientId: uniqueName('m'),
+    body: 'As I said',
+    replyTo: quoted.id,
+  });
+  await ann.client.http('receipt.read', { conversationId, seq: message.seq });
+  await ann.page.goto(`${browser().url}/c/${conversationId}`);
+  await messageRow(ann.page, 'As I said').locator('.quote', { hasText: 'Line 80.' }).click();
+  const scroller = ann.page.getByRole('log', { name: 'Messages' });
+  const middle = (await scroller.boundingBox())!;
+  await eventually(async () => {
+    const box = (await ann.page.locator(`[data-seq="${quoted.seq}"]`).boundingBox())!;
+    return box.y > middle.y && box.y < middle.y + middle.height;
+  });
+  // Nothing scrolls any more once the top is reached: loading has to go on by itself.
+  await scroller.evaluate((box) => box.scrollTo(0, 0));
+  await eventually(async () => {
+    await scroller.evaluate((box) => box.scrollTo(0, 0));
+    return (await messageRow(ann.page, 'Line 1.').count()) > 0;
+  });
+});
