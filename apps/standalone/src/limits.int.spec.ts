@@ -117,7 +117,7 @@ describe('limits that a deployment has chosen', { timeout: 120_000 }, () => {
 
   it('bound the members of a conversation that is created, joined or added to', async () => {
     const memberIds = others.slice(0, 3).map(({ user }) => user.id);
-    expect(await codeOf(ann.call('conversation.create', { kind: 'group', memberIds }))).toBe('invalid');
+    expect(await codeOf(ann.call('conversation.create', { kind: 'group', memberIds }))).toBe('too_large');
     expect(await codeOf(others[3]!.http('conversation.join', { conversationId: group }))).toBe('too_large');
     expect(await codeOf(ann.http('member.add', { conversationId: group, userId: others[3]!.user.id }))).toBe(
       'too_large',
@@ -150,6 +150,107 @@ describe('limits that a deployment has chosen', { timeout: 120_000 }, () => {
     ]);
     const ask = (count: number) => codeOf(ann.http('presence.get', { userIds: range(count).map(() => newId()) }));
     expect([await ask(chosen.presenceWatches), await ask(chosen.presenceWatches + 1)]).toEqual(['answered', 'invalid']);
+  });
+
+  it('have the codes that the protocol says, wherever they are met', async () => {
+    const ids = (count: number) => range(count).map(() => newId());
+    const { message } = await ann.send(group, 'hello');
+    const [conversationId, messageId] = [group, message.id];
+    const post = { conversationId, clientId: newId(), body: 'a' };
+    const drawn = { id: 'a', color: '#000000', width: 1, points: [0, 0] };
+    const over: [string, string, () => Promise<unknown>][] = [
+      ['body, sent', 'too_large', () => ann.call('message.send', { ...post, body: 'x'.repeat(chosen.bodyBytes + 1) })],
+      ['body, over HTTP', 'too_large', () => ann.http('message.send', { ...post, body: 'x'.repeat(30_000) })],
+      ['body, edited', 'too_large', () => ann.call('message.edit', { messageId, body: 'x'.repeat(30_000) })],
+      ['members', 'too_large', () => ann.call('conversation.create', { kind: 'group', memberIds: ids(3) })],
+      [
+        'members of a channel',
+        'too_large',
+        () => ann.http('conversation.create', { kind: 'channel', memberIds: ids(200) }),
+      ],
+      ['a member more', 'too_large', () => ann.http('member.add', { conversationId, userId: others[3]!.user.id })],
+      ['attachments', 'too_large', () => ann.call('message.send', { ...post, attachmentIds: ids(21) })],
+      ['attachments, over HTTP', 'too_large', () => ann.http('message.send', { ...post, attachmentIds: ids(21) })],
+      ['watches', 'too_large', () => ann.call('presence.watch', { userIds: ids(chosen.presenceWatches + 1) })],
+      ['very many watches', 'too_large', () => ann.call('presence.watch', { userIds: ids(1001) })],
+      ['page', 'invalid', () => ann.http('conversation.list', { limit: chosen.pageSize + 1 })],
+      ['page of messages', 'invalid', () => ann.call('conversation.open', { conversationId, limit: 501 })],
+      ['ids', 'invalid', () => ann.http('user.list', { ids: ids(chosen.pageSize + 1) })],
+      ['users whose presence is asked for', 'invalid', () => ann.http('presence.get', { userIds: ids(4) })],
+      [
+        'a line’s coordinates',
+        'invalid',
+        () => ann.call('drawing.draw', { conversationId, line: { ...drawn, points: range(2002) } }),
+      ],
+      // Beside another fault, the code is that of any fault.
+      [
+        'attachments, one of which is no id',
+        'invalid',
+        () => ann.call('message.send', { ...post, attachmentIds: [...ids(21), 'x'] }),
+      ],
+    ];
+    const answers = await Promise.all(over.map(async ([what, , call]) => [what, await codeOf(call())]));
+    expect(answers).toEqual(over.map(([what, code]) => [what, code]));
+    for (let webhook = 0; webhook < 10; webhook++)
+      await ann.http('webhook.create', { conversationId, url: 'https://example.org/' });
+    expect(await codeOf(ann.http('webhook.create', { conversationId, url: 'https://example.org/' }))).toBe('too_large');
+    const emoji = [
+      '😀',
+      '😁',
+      '😂',
+      '🤣',
+      '😃',
+      '😄',
+      '😅',
+      '😆',
+      '😉',
+      '😊',
+      '😋',
+      '😎',
+      '😍',
+      '😘',
+      '🥰',
+      '😗',
+      '😙',
+      '🥲',
+      '😚',
+      '🙂',
+      '🤗',
+      '🤩',
+      '🤔',
+      '🫡',
+      '🤨',
+      '😐',
+      '😑',
+      '😶',
+      '🫥',
+      '🙄',
+      '😏',
+      '😣',
+      '😥',
+      '😮',
+      '🤐',
+      '😯',
+      '😪',
+      '😫',
+      '🥱',
+      '😴',
+      '😌',
+      '😛',
+      '😜',
+      '😝',
+      '🤤',
+      '😒',
+      '😓',
+      '😔',
+      '😕',
+      '🫤',
+      '🙃',
+    ];
+    expect(emoji).toHaveLength(51);
+    const codes = [];
+    for (const one of emoji) codes.push(await codeOf(ann.call('reaction.add', { messageId, emoji: one })));
+    expect([codes.slice(0, 50).every((code) => code === 'answered'), codes[50]]).toEqual([true, 'too_large']);
   });
 
   it('decide in which conversations everybody gets receipts', async () => {

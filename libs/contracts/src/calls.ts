@@ -19,6 +19,7 @@ import {
   Found,
   Id,
   Limit,
+  limitedIds,
   ListedUser,
   Me,
   Member,
@@ -54,7 +55,7 @@ import {
   WebhookDelivery,
   WebhookEvent,
 } from './shapes.js';
-import { limitBounds, limits } from './limits.js';
+import { limitBounds } from './limits.js';
 import { foldUsername } from './names.js';
 import { hasVisibleText } from './invisible.js';
 
@@ -396,10 +397,8 @@ export const calls = {
       title: label(200).optional(),
       topic: Topic.optional(),
       color: Color.optional(),
-      memberIds: z
-        .array(Id)
-        .max(limits.membersPerGroup - 1)
-        .optional(),
+      // The caller may be among them.
+      memberIds: limitedIds(limitBounds.membersPerGroup.max).optional(),
       policy: Policy.optional(),
     }),
     output: z.object({ conversation: Conversation, created: z.boolean() }),
@@ -619,7 +618,7 @@ export const calls = {
         clientId: text(1, 64),
         type: MessageType.exclude(['system']).default('text'),
         body: Body.default(''),
-        attachmentIds: z.array(Id).max(20).optional(),
+        attachmentIds: limitedIds(20).optional(),
         replyTo: Id.optional(),
         forwardOf: Id.optional(),
       })
@@ -916,7 +915,7 @@ export const calls = {
     service: 'gateway',
     via: 'edge',
     socket: 'presence:watch',
-    input: z.strictObject({ userIds: z.array(Id).max(limitBounds.presenceWatches.max) }),
+    input: z.strictObject({ userIds: limitedIds(limitBounds.presenceWatches.max) }),
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.unwatch': call({
@@ -925,7 +924,7 @@ export const calls = {
     service: 'gateway',
     via: 'edge',
     socket: 'presence:unwatch',
-    input: z.strictObject({ userIds: z.array(Id).max(limitBounds.presenceWatches.max) }),
+    input: z.strictObject({ userIds: limitedIds(limitBounds.presenceWatches.max) }),
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.get': call({

@@ -100,6 +100,12 @@ export const Cursor = z.string().min(1).max(500);
 export const Limit = z.number().int().min(1).max(limitBounds.pageSize.max);
 /** Ids that are looked up together, at most the deployment's `pageSize`. */
 export const PageIds = z.array(Id).min(1).max(limitBounds.pageSize.max);
+/** Ids of which more than `max` are `too_large`, not `invalid`: a limit of the protocol (docs/protocol.md, section 4). */
+export const limitedIds = (max: number) =>
+  z
+    .array(Id)
+    .refine(({ length }) => length <= max, { message: `must be at most ${max}`, params: { code: 'too_large' } })
+    .meta({ maxItems: max });
 /** The users whose presence is asked for, at most the deployment's `presenceWatches`. */
 export const PresenceIds = z.array(Id).min(1).max(limitBounds.presenceWatches.max);
 

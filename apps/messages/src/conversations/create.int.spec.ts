@@ -148,7 +148,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     }
     expect(await create({ kind: 'channel', title: 'news' }, 'guest')).toBe('forbidden');
     expect(await create({ kind: 'group' }, 'guest')).toBe('answered');
-    expect(await create({ kind: 'group', memberIds: range(5000).map(() => newId()) })).toBe('invalid');
+    expect(await create({ kind: 'group', memberIds: range(5000).map(() => newId()) })).toBe('too_large');
   });
 
   it('refuses users that do not exist', async () => {

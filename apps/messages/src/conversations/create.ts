@@ -124,7 +124,7 @@ function otherOf({ caller, input }: CreateCommand): string {
 function membersOf({ caller, input }: CreateCommand, membersPerGroup: number): string[] {
   const others = [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
   if (others.length >= membersPerGroup)
-    throw invalid('memberIds', `a conversation has at most ${membersPerGroup} members`);
+    throw new ChatError('too_large', `A conversation has at most ${membersPerGroup} members`);
   return others;
 }
 
