@@ -18,6 +18,7 @@ import {
   Emoji,
   Found,
   Id,
+  identifier,
   Limit,
   limitedIds,
   ListedUser,
@@ -588,7 +589,7 @@ export const calls = {
     via: 'query',
     socket: 'sync',
     input: z.strictObject({
-      epoch: text(1, 100).optional(),
+      epoch: identifier(100).optional(),
       cursors: z.record(Id, Position),
       cursor: Cursor.optional(),
     }),
@@ -615,7 +616,7 @@ export const calls = {
     input: z
       .strictObject({
         ...conversationId,
-        clientId: text(1, 64),
+        clientId: identifier(64),
         type: MessageType.exclude(['system']).default('text'),
         body: Body.default(''),
         attachmentIds: limitedIds(20).optional(),

@@ -121,7 +121,14 @@ export const internalRequests = {
   'attachment.admit.v1': request({
     service: 'messages',
     via: 'query',
-    input: z.object({ userId: Id, bytes: z.number().int(), id: Id.optional(), upTo: z.number().int().optional() }),
+    input: z.object({
+      userId: Id,
+      bytes: z.number().int(),
+      id: Id.optional(),
+      upTo: z.number().int().optional(),
+      /** The user is a guest, whose open uploads have a limit of their own. */
+      isGuest: z.boolean().optional(),
+    }),
     output: z.object({ reserved: z.number().int().optional() }),
   }),
   /** Ends the reservation of an upload that does not become an attachment. Does nothing when there is none. */

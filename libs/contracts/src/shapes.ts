@@ -3,6 +3,7 @@ import { limitBounds } from './limits.js';
 import { canonicalEmoji } from './emoji.js';
 import { foldUsername, normalName, problemOfName } from './names.js';
 import { hasBodyControls, withLineFeeds } from './bodies.js';
+import { hasInvisible } from './invisible.js';
 
 /** Ids are UUIDv7 strings in lower case. Any other UUID is accepted as input and never found. */
 export const Id = z.guid().toLowerCase();
@@ -27,6 +28,14 @@ export const text = (min: number, max: number) =>
     .max(max)
     .refine(hasNoNul, 'must not contain NUL')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+/**
+ * An identifier that somebody else chooses, such as a `clientId`: shown in lists and logs, it must not look like another
+ * one. `max` counts code points.
+ */
+export const identifier = (max: number) =>
+  text(1, max)
+    .refine((value) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value), 'must not contain control characters or line breaks')
+    .refine((value) => !hasInvisible(value), 'must not contain direction marks or invisible characters');
 /** A displayed name, title or topic, by the one policy of names (see {@link problemOfName}). `min` and `max` count code points. */
 const name = (min: number, max: number) =>
   z
@@ -366,7 +375,7 @@ export const RelayedJson = z
 
 /** A line that a client draws. The client chooses its id. Points are x, y, x, y … */
 export const NewLine = z.strictObject({
-  id: text(1, 64),
+  id: identifier(64),
   color: Color,
   width: z.number().min(0.1).max(200),
   points: z

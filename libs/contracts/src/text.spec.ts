@@ -178,6 +178,36 @@ describe('a name, title or topic', () => {
   });
 });
 
+describe('an identifier that a client chooses', () => {
+  const accepts = (value: string) => [
+    calls['message.send'].input.safeParse({ conversationId, clientId: value, body: 'a' }).success,
+    calls['drawing.draw'].input.safeParse({
+      conversationId,
+      line: { id: value, color: '#000000', width: 1, points: [0, 0] },
+    }).success,
+    calls.sync.input.safeParse({ epoch: value, cursors: {} }).success,
+    calls['auth.guest'].input.safeParse({ deviceName: value }).success,
+    calls['auth.login'].input.safeParse({ username: 'anna', password: 'x', deviceName: value }).success,
+    calls['auth.register'].input.safeParse({ username: 'anna', password: 'x'.repeat(10), deviceName: value }).success,
+  ];
+
+  it.each([
+    ...invisible.filter((text) => !/^[\s\u0301]*$/u.test(text)).map((text) => `a${text}b`),
+    ...['\0', '\x07', '\n', '\x1b[31m', '\x7f', '\x9b', '\u2028', '\u202e', '\u200f', '\u061c', '\u2067', '\ud800'].map(
+      (text) => `a${text}b`,
+    ),
+  ])('is refused with control, direction and invisible characters: %j', (value) => {
+    expect(accepts(value)).toEqual([false, false, false, false, false, false]);
+    expect(
+      calls['webhook.create'].input.safeParse({ conversationId, url: 'https://a.example', events: [value] }).success,
+    ).toBe(false);
+  });
+
+  it.each(['1', 'c-1.2_3:4', 'é 漢', '👍', newId()])('is accepted otherwise: %s', (value) => {
+    expect(accepts(value)).toEqual([true, true, true, true, true, true]);
+  });
+});
+
 describe('an emoji', () => {
   it.each([
     ['👍', '👍', '👍\ufe0f', '👍\ufe0e'],

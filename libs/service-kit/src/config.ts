@@ -21,7 +21,8 @@ export const env = {
   url: (...schemes: string[]) =>
     z.url({
       protocol: new RegExp(`^(${schemes.join('|')})$`),
-      error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+      hostname: /./,
+      error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')} and has a host`,
     }),
 };
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { checkServerIdentity, createSecureContext, getCACertificates, type ConnectionOptions } from 'node:tls';
@@ -67,11 +68,24 @@ export function parseDatabaseUrl(url: string): DatabaseUrl {
 export const databaseUrl = z.string().superRefine((url, context) => {
   try {
     parse(url);
+    if (/^postgres(?:ql)?:\/\/(?:[^/?#]*@)?(?:[/?:,]|$)/.test(url))
+      throw new UrlProblem('has no host: name one, such as localhost');
   } catch (error) {
     if (!(error instanceof UrlProblem)) throw error;
     context.addIssue({ code: 'custom', message: error.message });
   }
 });
+
+/** What is wrong with the files that an address names, in words for operators. */
+export async function problemOfFiles(url: string): Promise<string | undefined> {
+  try {
+    await tlsOf(parse(url));
+    return undefined;
+  } catch (error) {
+    if (error instanceof StartError) return error.message;
+    throw error;
+  }
+}
 
 /** The same address for another account. */
 export function withAccount(url: string, user: string, password: string): string {
@@ -185,6 +199,8 @@ export async function tlsOf({ files, sslMode }: DatabaseUrl): Promise<TlsFor> {
   const [cert, key] = [await read('sslcert', files.cert), await read('sslkey', files.key)];
   const secrets = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
   try {
+    // TLS takes a file without a certificate as one that trusts nobody.
+    if (typeof ca === 'string') void new X509Certificate(ca);
     createSecureContext(secrets);
   } catch (error) {
     throw new StartError(`the certificates in the address of the database cannot be used: ${(error as Error).message}`);

@@ -1,6 +1,13 @@
 export { LockMode, type SqlEntityManager as EntityManager } from '@mikro-orm/postgresql';
 export { Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
-export { databaseUrl, parseDatabaseUrl, withAccount, type DatabaseHost, type DatabaseUrl } from './database-url.js';
+export {
+  databaseUrl,
+  parseDatabaseUrl,
+  problemOfFiles,
+  withAccount,
+  type DatabaseHost,
+  type DatabaseUrl,
+} from './database-url.js';
 export * from './entities/index.js';
 export { isUniqueViolation, SqlError } from './failures.js';
 export { migrateJobConfig } from './migrate-config.js';

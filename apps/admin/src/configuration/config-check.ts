@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { parseArgs, parseEnv } from 'node:util';
 import { ConfigError, isSecret, processEnvironment } from '@parley/service-kit';
+import { problemOfFiles } from '@parley/store';
 import type { z } from 'zod';
 import { UsageError, type Command } from '../command.js';
 import { programs, type Program } from './programs.js';
@@ -13,6 +14,33 @@ export function problemsOf(program: Program, source: NodeJS.ProcessEnv): readonl
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
+  }
+}
+
+/** What is wrong with the files and folders that a valid configuration names. Folders may be missing: they are created. */
+async function problemsOfPaths(program: Program, source: NodeJS.ProcessEnv): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(program.read(source) as Record<string, unknown>)) {
+    if (typeof value !== 'string') continue;
+    const problem =
+      name === 'DATABASE_URL'
+        ? await problemOfFiles(value)
+        : name.endsWith('_DIR')
+          ? await problemOfFolder(value)
+          : undefined;
+    if (problem !== undefined) problems.push(`${name}: ${problem}`);
+  }
+  return problems;
+}
+
+async function problemOfFolder(path: string): Promise<string | undefined> {
+  try {
+    if (!(await stat(path)).isDirectory()) return 'is no folder';
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? undefined : `names a folder that cannot be used (${code})`;
   }
 }
 
@@ -60,7 +88,8 @@ export const configCheckCommand: Command = {
     for (const name of unknown) print(`${name}: none of these programs reads it`);
     let count = unknown.length;
     for (const program of chosen) {
-      const problems = problemsOf(program, source);
+      const found = problemsOf(program, source);
+      const problems = found.length > 0 ? found : await problemsOfPaths(program, source);
       print(
         problems.length === 0
           ? `${program.name}: fine`

@@ -66,6 +66,50 @@ describe('npm run config:check', () => {
     expect(text).not.toContain('hunter2');
   });
 
+  it.each([
+    ['AMQP_URL', 'amqp://', 'has a host'],
+    ['AMQP_URL', 'amqp:///parley', 'has a host'],
+    ['REDIS_URL', 'redis://', 'has a host'],
+    ['REDIS_URL', 'redis://:secret@', 'has a host'],
+    ['DATABASE_URL', 'postgres:///parley', 'has no host'],
+    ['DATABASE_URL', 'postgres://parley:secret@/parley', 'has no host'],
+    ['DATABASE_URL', 'postgres://:5432/parley', 'has no host'],
+    ['DATABASE_URL', 'postgres://', 'has no host'],
+    ['DATABASE_URL', `postgres://db/parley?sslmode=verify-full&sslrootcert=${folder}/nowhere`, 'sslrootcert'],
+    ['DATABASE_URL', `postgres://db/parley?sslmode=verify-ca&sslrootcert=${folder}`, 'EISDIR'],
+    [
+      'DATABASE_URL',
+      `postgres://db/parley?sslmode=require&sslcert=${folder}/no.crt&sslkey=${folder}/no.key`,
+      'sslcert',
+    ],
+    ['DATABASE_URL', `postgres://db/parley?sslmode=verify-ca&sslrootcert=${folder}/no-pem`, 'cannot be used'],
+  ])('finds an address without a host and files that cannot be used: %s=%s', async (name, value, problem) => {
+    file('no-pem', '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
+    const good = { AMQP_URL: 'amqp://a', REDIS_URL: 'redis://a', DATABASE_URL: 'postgres://a/b' };
+    const write = (values: Record<string, string>) =>
+      file(
+        'one.env',
+        Object.entries(values)
+          .map((pair) => pair.join('='))
+          .join('\n'),
+      );
+    expect((await check('--env-file', write(good))).lines).toEqual(['standalone: fine']);
+    const { code, lines } = await check('--env-file', write({ ...good, [name]: value }));
+    expect([code, lines[0]]).toEqual([1, 'standalone: a problem']);
+    expect(lines[1]).toMatch(new RegExp(`^  ${name}: .*${problem}`));
+    expect(lines.join()).not.toContain('secret');
+  });
+
+  it('finds folders that cannot be used, and accepts missing ones', async () => {
+    const notFolder = file('data', '');
+    for (const [path, code] of [
+      [join(folder, 'missing'), 0],
+      [notFolder, 1],
+      [join(notFolder, 'data'), 1],
+    ] as const)
+      expect((await check('--env-file', file('dir.env', `DATA_DIR=${path}`))).code, path).toBe(code);
+  });
+
   it('accepts variables that only one of the programs reads', async () => {
     const url = file('amqp', 'amqp://parley:secret@rabbitmq\n');
     const redis = file('redis', 'redis://redis');

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { MissingFile, type FileStore } from '@parley/gateway';
@@ -312,6 +312,17 @@ function reportMissing(missing: Manifest['missing'], warn: Print): number {
 
 const total = ({ tables }: Manifest): number => tables.reduce((sum, { rows }) => sum + rows, 0);
 
+/** Throws a {@link UsageError} for a new folder inside `data`, through whatever links and `..` it is named: it would be a part of what it saves. */
+async function requireOutside(to: string, data: string | undefined): Promise<void> {
+  if (data === undefined) return;
+  // As the system follows them, which differs from `resolve` where a link comes before `..`.
+  const [parent, inside] = await Promise.all([dirname(to), data].map((path) => realpath(path).catch(() => undefined)));
+  if (parent === undefined || inside === undefined) return;
+  const path = relative(inside, parent);
+  if (path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path))
+    throw new UsageError(`${to} is inside ${data}: a backup takes a folder outside of what it saves`);
+}
+
 export const backupCommand: Command = {
   usage: 'backup --to DIR [--data-dir DIR]',
   does: 'writes everything into a new folder: from a data folder, or from a cluster, both of which may be running (DATABASE_URL as owner; files: FILES_DIR or S3_*)',
@@ -328,9 +339,11 @@ export const backupCommand: Command = {
       )
     )
       throw new UsageError(`${to} exists already; a backup takes a new folder`);
+    await requireOutside(to, values['data-dir']);
     return withDeployment(
-      openDeployment(values['data-dir'], { by: 'copy', copyIn: dirname(resolve(to)) }),
+      openDeployment(values['data-dir'], { by: 'copy', copyIn: dirname(to) }),
       async (deployment) => {
+        await requireOutside(to, deployment.filesDir);
         const manifest = await backup(deployment, to);
         print(
           `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; without files, because neither FILES_DIR nor S3_BUCKET is set: back them up beside it, after this' : `, and ${manifest.files} files`}`,

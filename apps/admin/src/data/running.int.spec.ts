@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ChatClient, eventually, startEmbedded, type ServiceProcess } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -101,6 +101,32 @@ describe.skipIf(process.platform === 'win32')('the data folder of a running proc
       first: expect.stringContaining('"kind" : "message"'),
     });
     expect((await admin('reconcile', 'unread', '--data-dir', dataDir)).code).toBe(0);
+  });
+
+  it('has no backup inside, through whatever links and folders it is named', async () => {
+    const link = join(folder, 'link');
+    await mkdir(join(dataDir, 'files'), { recursive: true });
+    await symlink(join(dataDir, 'files'), link);
+    const before = (await readdir(dataDir)).toSorted();
+    const inside = [
+      join(dataDir, 'new'),
+      join(dataDir, 'files', 'new'),
+      `${dataDir}/../${basename(dataDir)}/new/`,
+      `${dataDir}/files/../new`,
+      join(link, 'new'),
+      // The system follows the link first.
+      `${link}/../new`,
+    ];
+    for (const to of inside) {
+      const { code, err } = await admin('backup', '--to', to, '--data-dir', dataDir);
+      expect([to, code]).toEqual([to, 2]);
+      expect(err).toContain('a backup takes a folder outside');
+    }
+    expect((await admin('backup', '--to', join(folder, 'new'), '--data-dir', dataDir)).code).toBe(0);
+    expect((await admin('backup', '--to', `${dataDir}/new`, '--data-dir', `${link}/..`)).code).toBe(2);
+    expect((await readdir(dataDir)).toSorted()).toEqual(before);
+    await rm(link);
+    await rm(join(folder, 'new'), { recursive: true });
   });
 
   it('takes no backup into itself, and is no source of a migration', async () => {

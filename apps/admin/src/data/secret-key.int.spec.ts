@@ -51,6 +51,8 @@ describe('data under a SECRET_KEY', { timeout: 120_000 }, () => {
     const server = await launch('standalone', { DATA_DIR: dataDir, ...env });
     expect((await server.exited).code).toBe(1);
     expect(server.output).toContain(reason);
+    // The problems of a configuration have a line each, below a heading.
+    expect(server.output.trim()).toMatch(/^parley: (?:the configuration has a problem:\n {2})?[^\n]*$/);
     expect(server.output).not.toMatch(/\n\s+at |short$/);
   });
 

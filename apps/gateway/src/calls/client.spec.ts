@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { loadConfig } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { gatewayConfig } from '../config.js';
-import { addressKey, clientAddress } from './client.js';
+import { addressKey, clientAddress, siteKey } from './client.js';
 
 const request = (peer: string, forwarded?: string) =>
   ({
@@ -74,5 +74,11 @@ describe('the address of a client', () => {
     ['::1', '0:0:0:0::/64'],
   ])('is counted for rates by its network: %s', (address, key) => {
     expect(addressKey(address)).toBe(key);
+  });
+
+  it('has a network that a provider gives a customer, if it is IPv6', () => {
+    expect(siteKey('2001:0DB8:1:2:ffff::1')).toBe('2001:db8:1::/48');
+    expect(siteKey('2001:db8::1')).toBe('2001:db8:0::/48');
+    expect(siteKey('192.0.2.1')).toBeUndefined();
   });
 });

@@ -231,6 +231,29 @@ describe('one address', () => {
     }
   });
 
+  it('is a /64 network of IPv6, and a /48 network has four times the rate', async () => {
+    const strict = await TestGateway.start({ ADDRESS_LIMIT_SCALE: '0.1', TRUST_PROXY: '1' }, (starting) =>
+      starting.serveBasics({ 'auth.guest.v1': () => ({}) }),
+    );
+    const register = async (address: string) => {
+      const headers = { 'content-type': 'application/json', 'x-forwarded-for': address };
+      return (await strict.fetch('/api/v1/auth/guest', { method: 'POST', headers, body: '{}' })).status;
+    };
+    const accepted = async (addresses: string[]) => {
+      let number = 0;
+      for (const address of addresses) if ((await register(address)) !== 429) number++;
+      return number;
+    };
+    try {
+      // 3 a minute, and 12 in all networks of a customer.
+      expect(await accepted(Array.from({ length: 6 }, (_, n) => `2001:db8:1:1::${n}`))).toBe(3);
+      expect(await accepted(Array.from({ length: 20 }, (_, n) => `2001:db8:1:${n + 2}::1`))).toBe(9);
+      expect(await accepted(['2001:db8:2:1::1', '2001:db8:3:1::1', '192.0.2.1', '192.0.2.2'])).toBe(4);
+    } finally {
+      await strict.stop();
+    }
+  });
+
   it('makes a limited number of requests without a valid token', async () => {
     const strict = await TestGateway.start({ ADDRESS_LIMIT_SCALE: '0.1', USER_LIMIT_SCALE: '1000' });
     try {

@@ -3,7 +3,7 @@ import { ChatError, rates, userRates, type CallInput, type CallName, type UserRa
 import { Limiters, type Buckets, type BurstRate, type Limiter, type Rate } from '@parley/realtime';
 import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
-import { addressKey, type Client } from './client.js';
+import { addressKey, siteKey, type Client } from './client.js';
 
 /** When to try again while another gateway has a search of the user under way. */
 const SEARCH_RETRY_MS = 500;
@@ -14,11 +14,11 @@ const SEARCH_RETRY_MS = 500;
 @Injectable()
 export class RateLimits {
   private readonly users: UserRates;
-  private readonly registrations: Limiter;
-  private readonly logins: Limiter;
-  private readonly failedLogins: Limiter;
-  private readonly anonymous: Limiter;
-  private readonly handshakes: Limiter;
+  private readonly registrations: AddressLimiter;
+  private readonly logins: AddressLimiter;
+  private readonly failedLogins: AddressLimiter;
+  private readonly anonymous: AddressLimiter;
+  private readonly handshakes: AddressLimiter;
   /** Holds the search of each user that is under way, at whichever gateway. */
   private readonly searches: Limiter;
   /**
@@ -29,8 +29,8 @@ export class RateLimits {
 
   constructor(config: GatewayConfig, limiters: Limiters) {
     const scale = config.ADDRESS_LIMIT_SCALE;
-    const perAddress = (name: string, { points, burst, ...rate }: Omit<Rate, 'name'>) =>
-      limiters.create({ name, ...rate, points: points * scale, ...(burst !== undefined && { burst: burst * scale }) });
+    const perAddress = (name: string, rate: Omit<Rate, 'name'>): AddressLimiter =>
+      new AddressLimiter(limiters, { name, ...rate }, scale);
     this.users = new UserRates(limiters, config.USER_LIMIT_SCALE);
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
@@ -49,14 +49,14 @@ export class RateLimits {
   async admit(name: CallName, client: Client, input: unknown): Promise<void> {
     if (client.session) await this.users.take(client.session.userId, costOf(name), chargesOf(name, input));
     else await this.admitRequest(client);
-    if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(addressKey(client.address));
-    if (name === 'auth.login') await this.logins.take(addressKey(client.address));
+    if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(client.address);
+    if (name === 'auth.login') await this.logins.take(client.address);
   }
 
   /** Counts what is no call: a request for a file, an unknown event, input that is refused. Rejects with `rate_limited`. */
   async admitRequest({ session, address }: Client): Promise<void> {
     if (session) await this.users.take(session.userId, 1);
-    else await this.anonymous.take(addressKey(address));
+    else await this.anonymous.take(address);
   }
 
   /** Counts a handshake with a valid token. Rejects with `rate_limited`. */
@@ -66,7 +66,7 @@ export class RateLimits {
 
   /** Counts a handshake without a valid token. Rejects with `rate_limited`. */
   countRefusedHandshake(address: string): Promise<void> {
-    return this.handshakes.take(addressKey(address));
+    return this.handshakes.take(address);
   }
 
   /**
@@ -79,8 +79,10 @@ export class RateLimits {
       const { userId } = client.session!;
       return this.inTurn(`search:${userId}`, () => this.search(userId, make));
     }
-    const key = guessKey(name, input, client);
-    return key === undefined ? make() : this.inTurn(key, () => this.guess(key, make));
+    const account = accountOf(name, input, client);
+    if (!account) return make();
+    const { key, address } = account;
+    return this.inTurn(keyFor(key, address && addressKey(address)), () => this.guess(account, make));
   }
 
   private inTurn<T>(key: string, make: () => Promise<T>): Promise<T> {
@@ -104,13 +106,13 @@ export class RateLimits {
     }
   }
 
-  private async guess<T>(key: string, make: () => Promise<T>): Promise<T> {
-    await this.failedLogins.check(key);
+  private async guess<T>({ key, address }: GuessedAccount, make: () => Promise<T>): Promise<T> {
+    await this.failedLogins.check(address, key);
     try {
       return await make();
     } catch (error) {
       // The last allowed guess gets its own answer; the next one is refused.
-      if (isWrongGuess(error)) await this.failedLogins.take(key).catch(nothing);
+      if (isWrongGuess(error)) await this.failedLogins.take(address, key).catch(nothing);
       throw error;
     }
   }
@@ -120,13 +122,55 @@ const nothing = () => undefined;
 const isWrongGuess = (error: unknown) =>
   error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
 
-/**
- * The key under which wrong passwords are counted: an account from one address, so that a guesser does not lock its
- * owner out elsewhere.
- */
-function guessKey(name: CallName, input: unknown, client: Client): string | undefined {
-  if (name === 'auth.login') return `login:${(input as { username: string }).username}:${addressKey(client.address)}`;
-  return name === 'auth.password' ? `password:${client.session!.userId}` : undefined;
+/** How many networks of the size of `addressKey` a provider's customer may use as one address each, at the same rate. */
+const NETWORKS_PER_SITE = 4;
+
+/** A rate per address. Of IPv6, a /64 network is an address, and all of a /48 have four times the rate. */
+class AddressLimiter {
+  private readonly addresses: Limiter;
+  private readonly sites: Limiter;
+
+  constructor(limiters: Limiters, { name, points, burst, ...rate }: Rate, scale: number) {
+    const create = (suffix: string, factor: number): Limiter =>
+      limiters.create({
+        name: `${name}${suffix}`,
+        ...rate,
+        points: points * factor,
+        ...(burst !== undefined && { burst: burst * factor }),
+      });
+    this.addresses = create('', scale);
+    this.sites = create('-48', scale * NETWORKS_PER_SITE);
+  }
+
+  /** Counts an action. Rejects with `rate_limited`. `account`: it is counted for this account only, and without an address for all. */
+  async take(address: string | undefined, account?: string): Promise<void> {
+    for (const [limiter, key] of this.keys(address, account)) await limiter.take(key);
+  }
+
+  /** Rejects as {@link take} would, and counts nothing. */
+  async check(address: string | undefined, account?: string): Promise<void> {
+    for (const [limiter, key] of this.keys(address, account)) await limiter.check(key);
+  }
+
+  private *keys(address: string | undefined, account: string | undefined): Generator<[Limiter, string]> {
+    yield [this.addresses, keyFor(account, address && addressKey(address))];
+    const site = address === undefined ? undefined : siteKey(address);
+    if (site !== undefined) yield [this.sites, keyFor(account, site)];
+  }
+}
+
+const keyFor = (...parts: readonly (string | undefined)[]): string =>
+  parts.filter((part) => part !== undefined).join(':');
+
+/** An account whose wrong passwords are counted: from one address, so that a guesser does not lock its owner out elsewhere. */
+interface GuessedAccount {
+  readonly key: string;
+  readonly address?: string;
+}
+
+function accountOf(name: CallName, input: unknown, { session, address }: Client): GuessedAccount | undefined {
+  if (name === 'auth.login') return { key: `login:${(input as { username: string }).username}`, address };
+  return name === 'auth.password' ? { key: `password:${session!.userId}` } : undefined;
 }
 
 /** What a call takes from its user's `calls`, where it is more than one. The work of a call sets its cost. */

@@ -38,19 +38,20 @@ export class FilesController {
   /** Takes a file in one piece. */
   @Post('attachments')
   create(@Req() request: Request, @Res() response: Response): Promise<void> {
-    return this.handle('attachment.create', request, response, async ({ session: { userId } }) => {
-      response.status(201).json(await this.receive(userId, request));
+    return this.handle('attachment.create', request, response, async ({ session }) => {
+      response.status(201).json(await this.receive(session, request));
     });
   }
 
   /** The form around a file has some bytes, too: how many, only its end tells. */
-  private async receive(userId: string, request: Request): Promise<Attachment> {
+  private async receive(session: Session, request: Request): Promise<Attachment> {
     const { LIMIT_ATTACHMENT_BYTES: max, LIMIT_PACKET_BYTES: formBytes } = this.config;
     const announced = Number(request.headers['content-length'] ?? max);
     if (announced > max + formBytes) throw new ChatError('too_large');
     const least = request.headers['content-length'] === undefined ? 1 : Math.max(1, announced - formBytes);
+    const { userId } = session;
     const id = newId();
-    const reserved = await this.files.reserve(userId, id, least, Math.min(announced, max));
+    const reserved = await this.files.reserve(session, id, least, Math.min(announced, max));
     try {
       return await this.files.withTemporaryFile(async (path) => {
         const name = await receiveFile(request, path, reserved);

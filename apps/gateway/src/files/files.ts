@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { ChatError, newId, type Attachment, type StoredAttachment } from '@parley/contracts';
 import { Logger, makeFolderPrivate } from '@parley/service-kit';
+import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
 import { fileNameFor } from './file-headers.js';
 import { filesDir, openStore } from './open-store.js';
@@ -85,8 +86,9 @@ export class Files {
    * the user has too many open uploads, at all gateways together. The reservation ends when the attachment is recorded,
    * with {@link release}, or after a day.
    */
-  async reserve(userId: string, id: string, bytes: number, upTo = bytes): Promise<number> {
-    const { reserved = upTo } = await this.broker.request('attachment.admit.v1', { userId, id, bytes, upTo });
+  async reserve({ userId, kind }: Session, id: string, bytes: number, upTo = bytes): Promise<number> {
+    const isGuest = kind === 'guest';
+    const { reserved = upTo } = await this.broker.request('attachment.admit.v1', { userId, id, bytes, upTo, isGuest });
     return reserved;
   }
 

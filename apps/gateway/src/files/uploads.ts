@@ -222,11 +222,11 @@ export class Uploads {
 
   /** An upload that does not state its length reserves all that it may take. */
   private async reserve(request: Request, { id, size }: Upload): Promise<number> {
-    const { userId, kind } = request.user as Session;
-    if (size === undefined && kind === 'guest')
+    const session = request.user as Session;
+    if (size === undefined && session.kind === 'guest')
       throw new ChatError('forbidden', 'Guests state the length of an upload');
     this.created.set(request, id);
-    const reserved = await this.files.reserve(userId, id, size ?? 1, size ?? this.config.LIMIT_UPLOAD_BYTES);
+    const reserved = await this.files.reserve(session, id, size ?? 1, size ?? this.config.LIMIT_UPLOAD_BYTES);
     // tus limits a part that comes with its creation by the maximum of all uploads.
     const hasPart = request.headers['content-type'] !== undefined;
     if (size === undefined && hasPart && reserved < this.config.LIMIT_UPLOAD_BYTES)

@@ -98,6 +98,25 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
       expect(await admit(userId, 1, 5000)).toBe(50);
     });
 
+    it('reserves at most 256 MiB for a guest at a time', async () => {
+      const large = await Service.start(on.engine.database, { settings: { quotaBytes: 5 * 1024 ** 3 } });
+      const reserve = (userId: string, bytes: number, more: object = { isGuest: true }, id = newId()) =>
+        large.broker.request('attachment.admit.v1', { userId, id, bytes, ...more });
+      try {
+        const [guest, id, MiB] = [newId(), newId(), 1024 ** 2];
+        expect(await codeOf(reserve(guest, 256 * MiB + 1))).toBe('too_large');
+        expect(await reserve(guest, 200 * MiB, { isGuest: true }, id)).toEqual({ reserved: 200 * MiB });
+        expect(await codeOf(reserve(guest, 57 * MiB))).toBe('rate_limited');
+        expect(await reserve(guest, 1, { isGuest: true, upTo: 1024 * MiB })).toEqual({ reserved: 56 * MiB });
+        expect(await codeOf(reserve(guest, 1))).toBe('rate_limited');
+        await large.broker.request('attachment.release.v1', { userId: guest, id });
+        expect(await reserve(guest, 200 * MiB)).toEqual({ reserved: 200 * MiB });
+        expect(await reserve(newId(), 1024 * MiB, {})).toEqual({ reserved: 1024 * MiB });
+      } finally {
+        await large.stop();
+      }
+    });
+
     it('is free again when a crashed gateway’s upload has expired', async () => {
       const userId = newId();
       await admit(userId, 1000);

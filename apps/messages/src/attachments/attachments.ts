@@ -15,6 +15,8 @@ const MAX_EXAMINED = 5000;
 const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
 /** Uploads that a user may have begun and not ended, at all gateways together. */
 const MAX_OPEN_UPLOADS = 50;
+/** Bytes that the open uploads of a guest reserve together, within the quota. */
+const MAX_GUEST_BYTES = 256 * 1024 * 1024;
 const OPEN_UPLOADS_RETRY_MS = 5_000;
 /** Longer than gateways keep unfinished uploads and what a crash left behind. */
 const RESERVED_FOR = `interval '25 hours'`;
@@ -45,13 +47,15 @@ export class Attachments {
 
   /**
    * Rejects with `too_large` when the bytes would exceed the user's quota, of which open uploads have their part.
-   * Previews do not count. With `id`, reserves bytes for an upload: as many as remain, from `bytes` up to `upTo`.
+   * Previews do not count. With `id`, reserves bytes for an upload: as many as remain, from `bytes` up to `upTo`. The
+   * open uploads of a guest reserve at most 256 MiB together: `rate_limited` while others have them, `too_large` beyond.
    */
   async admit({
     userId,
     bytes,
     id,
     upTo = bytes,
+    isGuest = false,
   }: RequestPayload<'attachment.admit.v1'>): Promise<RequestAnswer<'attachment.admit.v1'>> {
     if (id === undefined) {
       await this.requireQuota(this.database, userId, bytes);
@@ -59,16 +63,19 @@ export class Attachments {
     }
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
-      const [open] = await sql.query<{ count: number; own: number | null }>(
-        `select count(*)::int as count, max(bytes) filter (where id = $2) as own from chat.upload where user_id = $1 and expires_at > now()`,
+      const [open] = await sql.query<{ count: number; bytes: number; own: number | null }>(
+        `select count(*)::int as count, coalesce(sum(bytes), 0)::bigint as bytes, max(bytes) filter (where id = $2) as own from chat.upload where user_id = $1 and expires_at > now()`,
         [userId, id],
       );
       if (open!.own !== null) return { reserved: Number(open!.own) };
-      if (open!.count >= MAX_OPEN_UPLOADS)
+      if (isGuest && bytes > MAX_GUEST_BYTES)
+        throw new ChatError('too_large', `A guest’s upload has at most ${MAX_GUEST_BYTES} bytes`);
+      const guestBytes = isGuest ? MAX_GUEST_BYTES - Number(open!.bytes) : Infinity;
+      if (open!.count >= MAX_OPEN_UPLOADS || bytes > guestBytes)
         throw new ChatError('rate_limited', 'Too many of your uploads are open', {
           retryAfterMs: OPEN_UPLOADS_RETRY_MS,
         });
-      const reserved = Math.min(upTo, await this.requireQuota(sql, userId, bytes));
+      const reserved = Math.min(upTo, guestBytes, await this.requireQuota(sql, userId, bytes));
       await sql.query(
         `insert into chat.upload (id, user_id, bytes, expires_at) values ($1, $2, $3, now() + ${RESERVED_FOR}) on conflict do nothing`,
         [id, userId, reserved],
