@@ -235,6 +235,7 @@ it('a reply whose original was deleted meanwhile is sent without it', async () =
   await openConversation(ann, ben);
   const { message: first } = await sendBy(ben, openConversationId(ann.page), 'First question');
   const { message: second } = await sendBy(ben, openConversationId(ann.page), 'Second question');
+  await messageRow(ann.page, 'Second question').waitFor();
   await beginReply(ann.page, 'First question');
   await field(ann.page).fill('First answer');
   await ben.call('message.delete', { messageId: first.id });
