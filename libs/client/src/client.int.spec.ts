@@ -563,6 +563,17 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
       expect(progress).toEqual([part, 2 * part, 2 * part + 1000]);
     });
 
+    it('that were interrupted leave nothing in the storage after logging out', async () => {
+      const storage = memoryStorage();
+      const ann = await person(storage);
+      const seen = interceptParts(() => new Promise(() => undefined));
+      void ann.upload(longText('e.txt')).catch(() => undefined);
+      await eventually(() => expect(seen.parts).toBe(1));
+      expect(await storage.entries('upload/')).toHaveLength(1);
+      await ann.logout();
+      expect(await storage.entries('')).toEqual([]);
+    });
+
     it('are deleted at the server when they are cancelled', async () => {
       const ann = await person();
       const cancel = new AbortController();
