@@ -160,6 +160,11 @@ function Editor({ view }: { readonly view: ConversationView }) {
           <ContextLine view={view} quoted={quoted} isEdit={edit !== undefined} onClose={() => drafts.cancel(id)} />
         )}
         {files.length > 0 && <FilesToSend id={id} files={files} />}
+        {bytes.isCounted && (
+          <p className={`composer-counter${bytes.left < 0 ? ' bad' : ''}`} role="status">
+            {bytes.left < 0 ? `${-bytes.left} bytes too long` : `${bytes.left} bytes left`}
+          </p>
+        )}
         <div className="composer-line">
           {recorder.seconds === undefined ? (
             <>
@@ -201,11 +206,6 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 onSelect={completion.update}
                 onBlur={() => client.typing(id, false)}
               />
-              {bytes.isCounted && (
-                <span className={`composer-counter${bytes.left < 0 ? ' bad' : ''}`} role="status">
-                  {bytes.left < 0 ? `${-bytes.left} bytes too long` : `${bytes.left} bytes left`}
-                </span>
-              )}
               <EmojiButton label="Emoji" icon={<Smile size={20} />} onPick={insert} />
               {isEmpty && !edit && files.length === 0 && !recording ? (
                 <button

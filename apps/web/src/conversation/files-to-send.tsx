@@ -1,3 +1,4 @@
+import { ParleyError } from '@parley/client';
 import { RotateCw, X } from 'lucide-react';
 import { usePicture } from '../files/pictures.ts';
 import { isUploading, type Upload } from '../files/uploads.ts';
@@ -21,16 +22,18 @@ function FileToSend({ id, upload }: { readonly id: string; readonly upload: Uplo
   const { key, name, problem, progress, attachment } = upload;
   const stored = usePicture(upload.preview === undefined ? attachment?.thumbnailId : undefined);
   const preview = upload.preview ?? stored;
-  const text = problem ? explain(problem) : name;
   return (
-    <li className={`upload${problem ? ' bad' : ''}`} title={problem ? `${name}: ${text}` : name}>
+    <li className={`upload${problem ? ' bad' : ''}`} title={name}>
       {preview !== undefined && !problem ? (
         <img src={preview} alt={name} />
       ) : (
-        <span className={problem ? '' : 'cut'}>{text}</span>
+        <span>
+          <span className="cut">{name}</span>
+          {problem && <small>{explain(problem)}</small>}
+        </span>
       )}
       {isUploading(upload) && <progress value={progress} max={1} aria-label={`Uploading ${name}`} />}
-      {problem && (
+      {problem && ParleyError.fromBody(problem).temporary && (
         <button
           type="button"
           className="retry"

@@ -13,7 +13,7 @@ export function KeptDraft({ id }: { readonly id: string }) {
   return (
     <section className="kept-draft" aria-label="What you had not sent">
       <h3>What you had not sent</h3>
-      {written !== '' && <textarea readOnly rows={3} value={written} dir="auto" aria-label="Unsent text" />}
+      {written !== '' && <textarea readOnly rows={5} value={written} dir="auto" aria-label="Unsent text" />}
       {names.length > 0 && <p className="muted small">With {names.join(', ')}</p>}
       <div className="row">
         {written !== '' && (

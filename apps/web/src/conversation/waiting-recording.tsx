@@ -11,7 +11,7 @@ export function WaitingRecording({ id, recording }: { readonly id: string; reado
   const { wanted, problem, reply } = recording;
   const isOnItsWay = wanted && isUploading(recording);
   const text = problem
-    ? explain(problem)
+    ? `This recording was not sent. ${explain(problem)}`
     : isOnItsWay
       ? 'Sending the recording …'
       : wanted

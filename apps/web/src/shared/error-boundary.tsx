@@ -1,5 +1,6 @@
 import { RotateCw } from 'lucide-react';
 import { Component, lazy, useEffect, useState, type ComponentType, type ReactNode } from 'react';
+import { basePath } from './base-path.ts';
 
 /** A part of the app that is loaded when it is needed, and could not be. */
 class PartMissing extends Error {
@@ -60,9 +61,9 @@ function FailureNotice({ isMissing }: { readonly isMissing: boolean }) {
 
 /** Whether the server's page loads another script than this page did. */
 async function serverHasAnotherVersion(): Promise<boolean> {
-  const script = document.querySelector('script[type=module][src]')?.getAttribute('src');
+  const script = document.querySelector('script[type=module][src]')?.getAttribute('src')?.split('/').at(-1);
   if (!script) return false;
   // The service worker answers `/` with its own copy, but no request for another address of the page.
-  const answer = await fetch('/rooms', { cache: 'no-store' }).catch(() => undefined);
+  const answer = await fetch(`${basePath}/rooms`, { cache: 'no-store' }).catch(() => undefined);
   return answer?.ok === true && !(await answer.text().catch(() => script)).includes(script);
 }
