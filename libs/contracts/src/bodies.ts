@@ -42,13 +42,17 @@ const MAX_USERNAME = 32;
 /** Letters of scripts that put no spaces between words: a mention may touch them. */
 const UNSPACED = String.raw`[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]`;
 const unspaced = new RegExp(UNSPACED, 'u');
+
+/** True for a letter of a script that puts no spaces between words: whatever begins a word may follow it. */
+export const isUnspaced = (character: string): boolean => unspaced.test(character);
+
 const wordCharacter = /[\p{L}\p{N}]/u;
 /** Characters that show no sign of their own: combining marks, joiners, direction marks. */
 const attached = /[\p{M}\p{Cf}]/u;
 /** Inside an e-mail address, a file name or an identifier these join words. */
 const joiner = /[._+-]/;
-/** Ends an address: white space, quotes, brackets of other texts, and the punctuation of Chinese, Japanese and Korean. */
-const URL_END = String.raw`\s<>"'\u0060\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u3000-\u3020\uff01-\uff0f\uff1a-\uff1f\uff3b-\uff3d\uff5b-\uff65`;
+/** Characters of a pattern's class that end an address: white space, quotes, brackets of other texts, and the punctuation of Chinese, Japanese and Korean. */
+export const URL_END = String.raw`\s<>"'\u0060\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u3000-\u3020\uff01-\uff0f\uff1a-\uff1f\uff3b-\uff3d\uff5b-\uff65`;
 /**
  * Addresses with a scheme, addresses that begin with a host name and have a path, and `@` with the characters of a
  * username. Bounded quantifiers and the look-behinds keep it linear.
@@ -156,12 +160,17 @@ function usernamesAt(body: string, start: number, end: number): string[] {
   return names;
 }
 
+/** Code in a body: a fenced block, or a span within a line of text. */
+export interface CodePart extends BodyPart {
+  readonly kind: 'block' | 'span';
+}
+
 /**
  * The code of a body, in order, by the rules of CommonMark: fenced blocks, and spans between two runs of equally many
  * backticks in one paragraph. More lenient where chats are: three or more backticks begin a block anywhere in a line
- * and also end it there; its fence need not have a line of its own.
+ * and also end it there; its fence need not have a line of its own. Takes linear time.
  */
-function codeIn(body: string): BodyPart[] {
+export function codeIn(body: string): CodePart[] {
   if (!/`|~~~/.test(body)) return [];
   const runs = [...body.matchAll(/`+/g)].map(({ index, 0: { length } }) => ({ index, length }));
   const blocks = blocksIn(body, runs);
@@ -173,7 +182,7 @@ interface Run {
   readonly length: number;
 }
 
-function blocksIn(body: string, runs: readonly Run[]): BodyPart[] {
+function blocksIn(body: string, runs: readonly Run[]): CodePart[] {
   // The lines that open a fence. Those without more text also close one.
   const fences = [...body.matchAll(/^ {0,3}(?<marks>`{3,}(?=[^`\n]*$)|~{3,})(?<info>.*)$/gm)].map(
     ({ index, 0: { length: lineLength }, groups }) => {
@@ -188,7 +197,7 @@ function blocksIn(body: string, runs: readonly Run[]): BodyPart[] {
     .map(({ index, length }) => ({ index, end: index + length, marks: '`'.repeat(length), fence: undefined }));
   const openers = [...fences.map((fence, at) => ({ ...fence, fence: at })), ...inLines];
   const closers = new Closers(runs);
-  const blocks: BodyPart[] = [];
+  const blocks: CodePart[] = [];
   /** The length of the shortest fence that has no closing line any more. */
   const unclosed = { '`': Infinity, '~': Infinity };
   let from = 0;
@@ -206,15 +215,15 @@ function blocksIn(body: string, runs: readonly Run[]): BodyPart[] {
     const run = closing || sign === '~' ? undefined : closers.after(end - 1, marks.length);
     if (fence === undefined && run === undefined) continue;
     from = closing?.end ?? (run === undefined ? body.length : run + marks.length);
-    blocks.push({ index, end: from });
+    blocks.push({ kind: 'block', index, end: from });
   }
   return blocks;
 }
 
-function spansIn(body: string, runs: readonly Run[], blocks: readonly BodyPart[]): BodyPart[] {
+function spansIn(body: string, runs: readonly Run[], blocks: readonly BodyPart[]): CodePart[] {
   const closers = new Closers(runs);
   const blankLines = [...body.matchAll(/\n(?=[ \t]*\r?\n)/g)].map(({ index }) => index);
-  const spans: BodyPart[] = [];
+  const spans: CodePart[] = [];
   let [block, blank, from] = [0, 0, 0];
   for (const run of runs) {
     while (block < blocks.length && blocks[block]!.end <= run.index) block++;
@@ -226,7 +235,7 @@ function spansIn(body: string, runs: readonly Run[], blocks: readonly BodyPart[]
     const closer = length === 0 ? undefined : closers.after(run.index, length);
     if (closer === undefined || closer >= Math.min(nextBlock, blankLines[blank] ?? body.length)) continue;
     from = closer + length;
-    spans.push({ index: run.index + escaped, end: from });
+    spans.push({ kind: 'span', index: run.index + escaped, end: from });
   }
   return spans;
 }
