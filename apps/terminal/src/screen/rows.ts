@@ -2,7 +2,7 @@ import type { ChatMessage, ConversationView } from '@parley/client';
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import type { Directory } from '../text/directory.js';
-import { dayOf, textOf, timeOf } from '../text/message-text.js';
+import { dayOf, styledTextOf, textOf, timeOf } from '../text/message-text.js';
 import { inline } from '../text/printable.js';
 
 export interface Span {
@@ -125,7 +125,7 @@ export class Layout {
   }
 
   private body(message: ChatMessage): Span[][] {
-    const text = textOf(message, this.directory);
+    const text = styledTextOf(message, this.directory);
     const width = this.width - MARGIN_COLUMNS;
     if (message.type === 'system') return wrap(`* ${text}`, width).map((line) => [{ text: line, dim: true }]);
     const name = `${this.directory.name(message.senderId)}: `;

@@ -19,6 +19,11 @@ export class Directory {
     return user ? nameOf(user) : '…';
   }
 
+  /** The username of a person; undefined until they are loaded. */
+  username(userId: string): string | undefined {
+    return this.client.getState().users.get(userId)?.username;
+  }
+
   title(conversation: Conversation): string {
     if (conversation.kind !== 'direct')
       return inline(conversation.title ?? '') || `${conversation.kind} without a title`;

@@ -29,6 +29,7 @@ import { SearchPanel } from './search-panel.tsx';
 import { sinceOf } from '../shared/times.ts';
 import { rowsOf } from '../messages/timeline-rows.ts';
 import { Timeline, type Jump } from '../messages/timeline.tsx';
+import { copyText } from '../shared/copy.ts';
 import { Visit, VisitContext } from '../messages/visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { peerChatsOf } from '../peer/peer-chat.ts';
@@ -299,11 +300,10 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
   const [, navigate] = useLocation();
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
-  const share = () =>
-    void navigator.clipboard.writeText(`${location.origin}${basePath}/r/${id}`).then(
-      () => toast('Link copied'),
-      () => toast(`${location.origin}${basePath}/r/${id}`),
-    );
+  const share = () => {
+    const address = `${location.origin}${basePath}/r/${id}`;
+    copyText(address, 'Link copied', address);
+  };
   const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
   const items: (MenuItem | false)[] = [
     { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },

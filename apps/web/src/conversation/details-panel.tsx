@@ -13,6 +13,7 @@ import { Members } from './members.tsx';
 import { Panel } from '../shared/panel.tsx';
 import { PeoplePicker } from '../people/people-picker.tsx';
 import { ConversationFields, conversationFieldsOf } from '../new-chat/conversation-fields.tsx';
+import { copyText } from '../shared/copy.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 /** A conversation's description, the user's own settings of it, and its members. */
@@ -125,11 +126,10 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
   const [dialog, setDialog] = useState<'edit' | 'invite' | 'delete'>();
   const isLeader = me?.role === 'creator' || me?.role === 'admin';
   const close = () => setDialog(undefined);
-  const copy = () =>
-    void navigator.clipboard.writeText(`${location.origin}${basePath}/r/${id}`).then(
-      () => toast('Link copied'),
-      () => toast(`${location.origin}${basePath}/r/${id}`),
-    );
+  const copy = () => {
+    const address = `${location.origin}${basePath}/r/${id}`;
+    copyText(address, 'Link copied', address);
+  };
   return (
     <div className="row wrap">
       {(isLeader || policy.membersInvite) && (

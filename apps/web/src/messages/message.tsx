@@ -133,7 +133,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
             <Quote conversationId={message.conversationId} messageId={message.replyTo} onJump={onJump} />
           )}
           {message.attachments.length > 0 && <Attachments message={message} />}
-          <span className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</span>
+          <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
           <BubbleFooter message={message} own={own} />
           {(active || open) && !isDeleted && !message.local && (
             <MessageTools
@@ -156,7 +156,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
 /** Only mentions that the server resolved are marked as such. */
 function Body({ message: { body, mentions } }: { readonly message: ChatMessage }) {
   const names = useChat(({ users }) => mentions.map((id) => users.get(id)?.username ?? '').join(' '));
-  return <RichText body={body} names={names.split(' ')} />;
+  return <RichText body={body} names={names} />;
 }
 
 function BubbleFooter({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {

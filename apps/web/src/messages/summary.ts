@@ -1,9 +1,11 @@
 import type { ChatMessage } from '@parley/client';
+import { plainTextOf } from '@parley/client/format';
 
 /** A message in one line, for lists and quotes. */
 export function summaryOf(message: Pick<ChatMessage, 'body' | 'type' | 'attachments' | 'deletedAt'>): string {
   if (message.deletedAt !== undefined) return 'This message was deleted';
-  if (message.body.trim() !== '') return message.body.replaceAll(/\s+/g, ' ');
+  const text = plainTextOf(message.body);
+  if (text !== '') return text;
   const name = message.attachments[0]?.name;
   return {
     image: '📷 Picture',

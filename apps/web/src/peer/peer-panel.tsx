@@ -93,12 +93,12 @@ function PeerMessages({
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
       <div className="peer-log" role="log" aria-label="Messages that are not stored" tabIndex={0}>
         {messages.map(({ id, own, body, at }) => (
-          <p key={id} className={own ? 'own' : ''}>
-            <span>
+          <div key={id} className={own ? 'peer-message own' : 'peer-message'}>
+            <div className="bubble-text">
               <RichText body={body} />
-            </span>
+            </div>
             <time dateTime={at}>{timeOf(at)}</time>
-          </p>
+          </div>
         ))}
         <div ref={end} />
       </div>

@@ -1,11 +1,41 @@
 import { toast } from './toasts.tsx';
 
-/** Copies a text to the clipboard, and says so. */
-export const copyText = (text: string): void =>
-  void Promise.resolve()
-    // The browser has no clipboard on plain HTTP.
-    .then(() => navigator.clipboard.writeText(text))
-    .then(
-      () => toast('Copied'),
-      () => toast('Copying is not allowed here'),
-    );
+/** Copies a text and says so; without that right, `otherwise` is said. Works on pages without TLS, too. */
+export async function copyText(
+  text: string,
+  done = 'Copied',
+  otherwise = 'Copying is not allowed here',
+): Promise<void> {
+  toast((await copy(text)) ? done : otherwise);
+}
+
+async function copy(text: string): Promise<boolean> {
+  // Absent on pages without TLS.
+  const { clipboard } = navigator as { readonly clipboard?: Clipboard };
+  try {
+    if (clipboard) {
+      await clipboard.writeText(text);
+      return true;
+    }
+  } catch {
+    // The older way may still be allowed.
+  }
+  return copyBySelection(text);
+}
+
+function copyBySelection(text: string): boolean {
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.readOnly = true;
+  area.className = 'copy-area';
+  const focused = document.activeElement;
+  document.body.append(area);
+  area.select();
+  try {
+    // oxlint-disable-next-line typescript/no-deprecated -- The only way on pages without TLS.
+    return document.execCommand('copy');
+  } finally {
+    area.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+  }
+}
