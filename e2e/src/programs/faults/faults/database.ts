@@ -74,6 +74,8 @@ async function backup(databaseUrl: string, folder: string): Promise<{ code: numb
 export const backupDiskFull: Fault = {
   name: 'backup-disk-full',
   description: 'the disk gets full during `admin backup`, which fails and leaves nothing that looks whole',
+  // The data of many faults would not fit on the disk.
+  ownCluster: {},
   async run(target) {
     const disk = await SmallDisk.create(40);
     const folder = join(disk.path, 'backup');
