@@ -80,7 +80,9 @@ function styleInline(part: Inline): string {
       const isBare = part.children.length === 1 && part.children[0]!.kind === 'text' && !isLabel(part.href, label);
       return isBare ? styleText('underline', label) : `${styleText('underline', label)} (${part.href})`;
     }
-    default:
+    case 'bold':
+    case 'italic':
+    case 'strike':
       return styleText(styles[part.kind], part.children.map(styleInline).join(''));
   }
 }

@@ -1,13 +1,8 @@
 import { toast } from './toasts.tsx';
 
 /** Copies a text and says so; without that right, `otherwise` is said. Works on pages without TLS, too. */
-export async function copyText(
-  text: string,
-  done = 'Copied',
-  otherwise = 'Copying is not allowed here',
-): Promise<void> {
-  toast((await copy(text)) ? done : otherwise);
-}
+export const copyText = (text: string, done = 'Copied', otherwise = 'Copying is not allowed here'): void =>
+  void copy(text).then((copied) => toast(copied ? done : otherwise));
 
 async function copy(text: string): Promise<boolean> {
   // Absent on pages without TLS.

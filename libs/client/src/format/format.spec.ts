@@ -15,7 +15,9 @@ const inlines = (parts: readonly Inline[]): string =>
           return `<@${part.username}>`;
         case 'link':
           return `<a ${part.href}>${inlines(part.children)}</a>`;
-        default: {
+        case 'bold':
+        case 'italic':
+        case 'strike': {
           const name = { bold: 'b', italic: 'i', strike: 's' }[part.kind];
           return `<${name}>${inlines(part.children)}</${name}>`;
         }

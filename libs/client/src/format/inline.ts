@@ -1,6 +1,6 @@
 /** Formatting within a paragraph: emphasis, code spans, links and mentions. */
 import { codeIn, isUnspaced, partsOf } from '@parley/contracts';
-import { linksIn, safeHref } from './links.js';
+import { characterBefore, linksIn, safeHref } from './links.js';
 
 /** A part of a paragraph. `text` is what is shown, without the signs of its markup. */
 export type Inline =
@@ -114,9 +114,9 @@ function codeOf(span: string): string {
  * Scripts that put no spaces between words have no such borders.
  */
 function sidesOf(text: string, index: number, end: number): { opens: boolean; closes: boolean } {
-  const before = [...text.slice(Math.max(0, index - 2), index)].at(-1) ?? ' ';
-  const after = [...text.slice(end, end + 2)][0] ?? ' ';
-  const [isSpaceBefore, isSpaceAfter] = [/\s/u.test(before), /\s/u.test(after)];
+  const before = characterBefore(text, index);
+  const after = String.fromCodePoint(text.codePointAt(end) ?? 0x20);
+  const [isSpaceBefore, isSpaceAfter] = [before === '' || /\s/u.test(before), /\s/u.test(after)];
   return {
     opens: !isSpaceAfter && (!isWord(before) || isUnspaced(before)),
     closes: !isSpaceBefore && (!isWord(after) || isUnspaced(after)),

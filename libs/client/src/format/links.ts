@@ -66,9 +66,13 @@ function addBare(
   }
 }
 
+/** The character before a position; empty at the beginning. */
+export const characterBefore = (text: string, index: number): string =>
+  Array.from(text.slice(Math.max(0, index - 2), index)).at(-1) ?? '';
+
 /** False in the middle of a word. Chinese, Japanese and similar scripts put no spaces between words. */
 function beginsWord(text: string, index: number): boolean {
-  const before = [...text.slice(Math.max(0, index - 2), index)].at(-1) ?? '';
+  const before = characterBefore(text, index);
   return before === '' || isUnspaced(before) || !/[\p{L}\p{N}\p{M}.@/+-]/u.test(before);
 }
 
