@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { serverUrlOf } from '@parley/client';
 import { UsageError } from './errors.js';
 
 export const usage = `npm run chat -- --url URL (--user NAME [--register] | --guest [NAME]) [options]
@@ -79,12 +80,6 @@ export function readOptions(args: readonly string[]): Options {
     history: wholeNumber('--history', history, 0, 1000),
     timeoutMs: wholeNumber('--timeout', timeout, 1, 86_400) * 1000,
   };
-}
-
-/** Origin and path, without a slash at the end. */
-function serverUrlOf(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname.replace(/\/+$/, '');
 }
 
 function parse(args: readonly string[]) {

@@ -1,3 +1,4 @@
+import { serverUrlOf } from './connection/server-url.js';
 import type {
   Attachment,
   CallArguments,
@@ -619,12 +620,6 @@ export class ParleyClient {
   private get store(): Store {
     return this.replica.store;
   }
-}
-
-/** Origin and path, without a slash at the end. */
-function serverUrlOf(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname.replace(/\/+$/, '');
 }
 
 const availabilityKey = (userId: string): string => `availability/${userId}`;

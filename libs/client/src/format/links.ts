@@ -25,7 +25,7 @@ const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{'
  * another site (`https://bank.example@evil.example`), is not a link either.
  */
 export function safeHref(address: string): string | undefined {
-  if (/^mailto:[^\s?]+@[^\s?]+$/i.test(address)) return address;
+  if (/^mailto:[^\s?@]+@[^\s?@]+$/i.test(address)) return address;
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return undefined;
   const url = new URL(address);
   return url.username === '' && url.password === '' && url.hostname !== '' ? url.href : undefined;
