@@ -41,11 +41,15 @@ function parseCode(block: string): Block {
   let end = inner.length;
   while (end > 0 && inner[end - 1] === marks[0]) end--;
   if (inner.length - end >= marks.length) inner = inner.slice(0, end);
-  const [opening = '', language] = /^[ \t]*([\w+#.-]{1,30})?[ \t]*\n/.exec(inner) ?? [];
+  const lineEnd = inner.indexOf('\n');
+  const word = inner.slice(0, Math.max(0, lineEnd)).trim();
+  const isOpening = lineEnd >= 0 && /^[\w+#.-]{0,30}$/.test(word);
+  const text = isOpening ? inner.slice(lineEnd + 1) : inner;
+  const lastLine = text.lastIndexOf('\n');
   return {
     kind: 'code',
-    language: language?.toLowerCase(),
-    text: inner.slice(opening.length).replace(/\n[ \t]*$/, ''),
+    language: isOpening && word !== '' ? word.toLowerCase() : undefined,
+    text: lastLine >= 0 && text.slice(lastLine).trim() === '' ? text.slice(0, lastLine) : text,
   };
 }
 
