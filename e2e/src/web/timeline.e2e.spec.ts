@@ -102,3 +102,26 @@ it('older messages are loaded after a jump to a message that is in the page alre
     return (await messageRow(ann.page, 'Line 1.').count()) > 0;
   });
 });
+
+it('a reply to a message that is not loaded shows it, as it is now, and leads to it', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  const { conversation } = await ben.call('conversation.create', {
+    kind: 'group',
+    title: 'Quotes',
+    memberIds: [ann.client.user.id],
+  });
+  const { id: conversationId } = conversation;
+  const { message: early } = await sendBy(ben, conversationId, 'The very first');
+  for (let at = 1; at <= 150; at++) await sendBy(ben, conversationId, `Line ${at}.`);
+  const reply = { conversationId, clientId: uniqueName('m'), body: 'I meant this', replyTo: early.id };
+  const { message } = await ben.call('message.send', reply);
+  await ann.client.http('receipt.read', { conversationId, seq: message.seq });
+  await ann.page.goto(`${browser().url}/c/${conversationId}`);
+  const quote = messageRow(ann.page, 'I meant this').locator('.quote');
+  await quote.getByText('The very first').waitFor();
+  await ben.call('message.edit', { messageId: early.id, body: 'The very first one' });
+  await quote.getByText('The very first one').waitFor();
+  await quote.click();
+  await ann.page.locator(`[data-seq="${early.seq}"]`).waitFor();
+});

@@ -285,6 +285,14 @@ export class ParleyClient {
     return this.load(options, () => this.replica.loadAround(id, seq));
   }
 
+  /**
+   * Resolves with the message with this id, which is before the message number `before`, without moving the window; for
+   * quotes. Undefined if there is none. Far back it takes a request for each halving of the conversation.
+   */
+  findMessage(conversationId: string, messageId: string, before: number): Promise<Message | undefined> {
+    return this.replica.findMessage(conversationId, messageId, before);
+  }
+
   /** Forgets the messages of a conversation. It stays in the list. */
   close(id: string): void {
     this.store.change(id, (conversation) => conversation.close());

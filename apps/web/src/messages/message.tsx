@@ -32,6 +32,7 @@ import { summaryOf } from './summary.ts';
 import { systemText } from './system-text.ts';
 import type { Row } from './timeline-rows.ts';
 import { momentOf, timeOf } from '../shared/times.ts';
+import { useQuoted } from './quoted.ts';
 import { copyText } from '../shared/copy.ts';
 import { useVisit } from './visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
@@ -130,7 +131,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
         <div className={`bubble${isDeleted ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
           {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
           {message.replyTo !== undefined && !isDeleted && (
-            <Quote conversationId={message.conversationId} messageId={message.replyTo} onJump={onJump} />
+            <Quote message={message} messageId={message.replyTo} onJump={onJump} />
           )}
           {message.attachments.length > 0 && <Attachments message={message} />}
           <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
@@ -225,17 +226,15 @@ function Forwarded({ senderId }: { readonly senderId: string }) {
 }
 
 function Quote({
-  conversationId,
+  message: { conversationId, seq },
   messageId,
   onJump,
 }: {
-  readonly conversationId: string;
+  readonly message: ChatMessage;
   readonly messageId: string;
   readonly onJump: (seq: number) => void;
 }) {
-  const original = useChat(({ conversations }) =>
-    conversations.get(conversationId)?.messages.find(({ id }) => id === messageId),
-  );
+  const original = useQuoted(conversationId, messageId, seq);
   const sender = useUser(original?.senderId);
   if (!original)
     return (

@@ -1,4 +1,4 @@
-import type { Attachment, Conversation, Member, Membership, Message } from '#contracts';
+import type { Attachment, Conversation, Member, Membership, Message, ServerEvent } from '#contracts';
 import type { RequestOptions } from '../connection/http.js';
 import type { MessagePage } from '../conversation/message-window.js';
 import { canBeUnread } from '../conversation/unread-counter.js';
@@ -7,6 +7,7 @@ import type { ClientStorage } from '../storage.js';
 import type { Draft, Sent, SocketCall, SocketInput, SocketOutput } from '../types.js';
 import { CatchUp } from './catch-up.js';
 import { KeptConversations } from './kept-conversations.js';
+import { MessageFinder } from './message-finder.js';
 import { Outbox } from './outbox.js';
 import { ReceiptReporter } from './receipt-reporter.js';
 import { Store } from './store.js';
@@ -56,6 +57,7 @@ export class Replica {
   private readonly receipts: ReceiptReporter;
   private readonly catchUp: CatchUp;
   private readonly kept: KeptConversations | undefined;
+  private readonly finder = new MessageFinder();
   /** Conversations that are being opened. */
   private readonly openings = new Map<string, Promise<void>>();
   /** Conversations whose private mark is being moved. */
@@ -120,6 +122,8 @@ export class Replica {
   connected(epoch: string): void {
     if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
     this.store.epoch = epoch;
+    // They may have changed while the client was not connected.
+    this.finder.clear();
     this.catchUp.start();
     this.outbox.resume();
     this.receipts.resume();
@@ -132,6 +136,7 @@ export class Replica {
 
   /** Applies a live event. */
   applyEvent(name: string, payload: unknown): void {
+    if (name === 'message:updated') this.finder.forget((payload as ServerEvent<'message:updated'>).message.id);
     this.store.applyEvent(name, payload);
   }
 
@@ -139,6 +144,7 @@ export class Replica {
   async clear(): Promise<void> {
     this.catchUp.stop();
     this.receipts.clear();
+    this.finder.clear();
     this.store.clear(true);
     await Promise.all([this.kept?.clear(), this.outbox.clear(false)]);
   }
@@ -232,6 +238,18 @@ export class Replica {
   async loadAround(id: string, seq: number): Promise<void> {
     await this.open(id);
     await this.loadPage(id, { around: seq }, (page) => this.store.change(id, (present) => present.replace(page)));
+  }
+
+  async findMessage(id: string, messageId: string, before: number): Promise<Message | undefined> {
+    const view = this.store.state.conversations.get(id);
+    const loaded = view?.messages.find((message) => message.id === messageId);
+    if (loaded) return loaded;
+    // What is loaded need not be searched.
+    const oldest = view?.messages[0]?.seq ?? before;
+    const from = oldest > 0 && oldest < before ? oldest : before;
+    const message = await this.finder.find(messageId, from, (where) => this.requestPage(id, where));
+    if (message) this.hooks.people([message.senderId]);
+    return message;
   }
 
   async loadMembers(id: string): Promise<void> {
