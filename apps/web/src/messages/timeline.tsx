@@ -61,6 +61,8 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   const content = useRef<HTMLDivElement>(null);
   /** The element that stays in place: the topmost row, with the distance of its top from the edge, or the bottom. */
   const anchor = useRef<{ readonly key: string; readonly top: number } | 'bottom'>('bottom');
+  /** The position at which the anchor was saved. */
+  const saved = useRef<{ readonly top: number; readonly height: number }>(undefined);
   /**
    * The newest message when somebody last looked at the end, or went there. Later ones are not scrolled out of view
    * unseen.
@@ -93,6 +95,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
     const distance = box.scrollHeight - box.scrollTop - box.clientHeight;
     const atEnd = latest.current.following && distance < BOTTOM_DISTANCE;
     setAway(!latest.current.following || distance > 400);
+    saved.current = { top: box.scrollTop, height: box.scrollHeight };
     setUnreadAbove(isFirstUnreadAbove(client.getState().conversations.get(id), box));
     if (atEnd) {
       anchor.current = 'bottom';
@@ -112,11 +115,15 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   const restoreAnchor = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
+    // The user may have scrolled since, with the event still to come. When the content shrinks, the browser scrolls.
+    const scrolled = saved.current && box.scrollHeight >= saved.current.height ? box.scrollTop - saved.current.top : 0;
     if (anchor.current !== 'bottom') {
       const row = rowAt(anchor.current.key);
-      if (row) box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
+      const moved = row && row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
+      if (moved !== undefined) box.scrollTop += moved + scrolled;
       return;
     }
+    if (scrolled < 0) return;
     box.scrollTop = box.scrollHeight;
     const unseen = latest.current.rows.find(
       ({ message }) => message.seq > followed.current && message.senderId !== me.id,
