@@ -1,13 +1,17 @@
 import { Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { Suspense, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import { useChat, useMe } from './shared/chat.ts';
 import { MessageNotifier } from './notifications/message-notifier.tsx';
 import { Avatar } from './people/avatar.tsx';
 import { basePath } from './shared/base-path.ts';
-import { ErrorBoundary } from './shared/error-boundary.tsx';
+import { ErrorBoundary, lazyPart } from './shared/error-boundary.tsx';
+import { LogOutDialog } from './shared/log-out-dialog.tsx';
 import { Toasts } from './shared/toasts.tsx';
 import { ConversationPage } from './conversation/conversation-page.tsx';
+import { useActions } from './find/actions.tsx';
+import { useGlobalKeys } from './keys/keys.ts';
+import { NewChat, type Kind } from './new-chat/new-chat.tsx';
 import { DevicesPage } from './settings/devices-page.tsx';
 import { PeoplePage } from './people/people-page.tsx';
 import { RoomLink } from './rooms/room-link.tsx';
@@ -16,16 +20,21 @@ import { SettingsPage } from './settings/settings-page.tsx';
 import './shell.css';
 import { Sidebar } from './sidebar/sidebar.tsx';
 
+const FindDialog = lazyPart(() => import('./find/find-dialog.tsx'));
+const KeysDialog = lazyPart(() => import('./keys/keys-dialog.tsx'));
+
 /** The app of a signed-in user: navigation, sidebar and the present page. */
 export function Shell() {
   const [location] = useLocation();
   const [inConversation] = useRoute('/c/:id');
+  const [dialog, setDialog] = useState<OpenDialog>();
+  useGlobalKeys({ find: () => setDialog('find'), help: () => setDialog('keys') });
   return (
     <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
       <ConnectionBanner />
       <Navigation />
       <ErrorBoundary>
-        <Sidebar />
+        <Sidebar onFind={() => setDialog('find')} />
       </ErrorBoundary>
       <main className="main">
         <ErrorBoundary key={location}>
@@ -56,9 +65,32 @@ export function Shell() {
           </Switch>
         </ErrorBoundary>
       </main>
+      <ErrorBoundary key={String(dialog)}>
+        <Dialogs open={dialog} onOpen={setDialog} />
+      </ErrorBoundary>
       <MessageNotifier />
       <Toasts />
     </div>
+  );
+}
+
+/** A dialog that belongs to no page. */
+type OpenDialog = 'find' | 'keys' | 'logOut' | { readonly newChat: Kind } | undefined;
+
+function Dialogs({ open, onOpen }: { readonly open: OpenDialog; readonly onOpen: (next: OpenDialog) => void }) {
+  const close = () => onOpen(undefined);
+  const actions = useActions({
+    newChat: (kind) => onOpen({ newChat: kind }),
+    keys: () => onOpen('keys'),
+    logOut: () => onOpen('logOut'),
+  });
+  return (
+    <Suspense>
+      {open === 'find' && <FindDialog actions={actions} onClose={close} />}
+      {open === 'keys' && <KeysDialog onClose={close} />}
+      {open === 'logOut' && <LogOutDialog onClose={close} />}
+      {typeof open === 'object' && <NewChat initialKind={open.newChat} onClose={close} />}
+    </Suspense>
   );
 }
 

@@ -6,6 +6,7 @@ import { useChat, useClient, useUser } from '../shared/chat.ts';
 import { droppedFilesOf } from '../files/file-drop.ts';
 import { useVoiceRecorder } from '../files/voice-recorder.ts';
 import { isUploading } from '../files/uploads.ts';
+import { isKey } from '../keys/keys.ts';
 import './composer.css';
 import type { Quoted } from './draft.ts';
 import { draftsOf, useDraft } from './drafts.ts';
@@ -104,11 +105,11 @@ function Editor({ view }: { readonly view: ConversationView }) {
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.nativeEvent.isComposing || completion.onKey(event)) return;
-    if (event.key === 'Enter' && !event.shiftKey && matchMedia('(pointer: fine)').matches) {
+    if (isKey('send', event) && matchMedia('(pointer: fine)').matches) {
       event.preventDefault();
       submit();
-    } else if (event.key === 'Escape' && quoted) drafts.cancel(id);
-    else if (event.key === 'ArrowUp' && text === '' && !quoted) {
+    } else if (isKey('cancel', event) && quoted) drafts.cancel(id);
+    else if (isKey('editLast', event) && text === '' && !quoted) {
       const own = view.messages.findLast(
         (message) =>
           message.senderId === client.getState().user?.id &&

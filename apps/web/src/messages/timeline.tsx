@@ -5,6 +5,7 @@ import { titleOf, useChat, useClient, useMe, usePartner, useView } from '../shar
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { MessageRow } from './message.tsx';
+import { isKey } from '../keys/keys.ts';
 import { dayOf } from '../shared/times.ts';
 import { isAttended, SeenRows } from './seen-rows.ts';
 import { around, boundsOf, grown, keyOf, rowsOf, type Row, type RowRange } from './timeline-rows.ts';
@@ -282,7 +283,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   }, [ownNewest]);
 
   const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const step = isKey('messageAbove', event) ? -1 : isKey('messageBelow', event) ? 1 : undefined;
     const row = (event.target as HTMLElement).closest<HTMLElement>('[data-key]');
     if (step === undefined || !row || event.target !== row) return;
     const shownRows = [...content.current!.querySelectorAll<HTMLElement>('[data-key]')];

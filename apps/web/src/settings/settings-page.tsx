@@ -1,13 +1,13 @@
 import type { Me } from '@parley/contracts';
 import { ChevronRight, LogOut, MonitorSmartphone } from 'lucide-react';
 import { useRef, useState, type FormEvent } from 'react';
-import { Link, useLocation } from 'wouter';
+import { Link } from 'wouter';
 import { useChat, useClient, useMe } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { isEnabled, setEnabled } from '../notifications/notifications.ts';
 import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
-import { logOut } from '../shared/log-out.ts';
+import { LogOutDialog, useLogOut } from '../shared/log-out-dialog.tsx';
 import '../shared/forms.css';
 import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
@@ -298,14 +298,9 @@ function GuestUpgrade() {
 }
 
 function SessionSettings() {
-  const client = useClient();
-  const [, navigate] = useLocation();
   const pending = useChat((state) => state.pendingCount);
   const [isConfirming, setConfirming] = useState(false);
-  const leave = () => {
-    navigate('/');
-    void logOut(client);
-  };
+  const leave = useLogOut();
   return (
     <section className="card">
       <h2>Session</h2>
@@ -322,21 +317,7 @@ function SessionSettings() {
           Log out
         </button>
       </div>
-      {isConfirming && (
-        <Dialog title="Log out now?" onClose={() => setConfirming(false)}>
-          <p>
-            {pending} message{pending === 1 ? ' has' : 's have'} not been sent yet, and would be lost.
-          </p>
-          <div className="row end">
-            <button type="button" className="button" onClick={() => setConfirming(false)}>
-              Stay
-            </button>
-            <button type="button" className="button danger" onClick={leave}>
-              Log out
-            </button>
-          </div>
-        </Dialog>
-      )}
+      {isConfirming && <LogOutDialog onClose={() => setConfirming(false)} />}
     </section>
   );
 }

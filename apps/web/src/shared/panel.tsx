@@ -1,5 +1,6 @@
 import { X } from 'lucide-react';
 import { useEffect, useId, useRef, type ReactNode } from 'react';
+import { isKey } from '../keys/keys.ts';
 
 interface Props {
   readonly title: string;
@@ -18,7 +19,7 @@ export function Panel({ title, onClose, children, wide = false, actions }: Props
     <aside
       className={`panel${wide ? ' wide' : ''}`}
       aria-labelledby={id}
-      onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}
+      onKeyDown={(event) => isKey('closePanel', event) && !event.defaultPrevented && onClose()}
     >
       <header>
         <h2 id={id} ref={heading} tabIndex={-1}>

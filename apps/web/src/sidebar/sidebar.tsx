@@ -1,5 +1,5 @@
 import type { Found, User } from '@parley/contracts';
-import { BellOff, Search, SquarePen } from 'lucide-react';
+import { BellOff, Search, SquarePen, TextSearch } from 'lucide-react';
 import { memo, useCallback, useEffect, useState } from 'react';
 import { Link, useLocation, useRoute } from 'wouter';
 import {
@@ -25,7 +25,7 @@ import { attempt, toast } from '../shared/toasts.tsx';
 import { useSearch } from '../shared/search.ts';
 
 /** The user's conversations, and a search over conversations, people and messages. */
-export function Sidebar() {
+export function Sidebar({ onFind }: { readonly onFind: () => void }) {
   const [query, setQuery] = useState('');
   const [creating, setCreating] = useState(false);
   useRemovalToasts();
@@ -33,6 +33,16 @@ export function Sidebar() {
     <aside className="side" aria-label="Conversations">
       <header className="side-head">
         <h1>Chats</h1>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Find anything"
+          title="Find anything"
+          aria-keyshortcuts="Control+K Meta+K"
+          onClick={onFind}
+        >
+          <TextSearch size={20} />
+        </button>
         <button
           type="button"
           className="icon-button"

@@ -1,0 +1,66 @@
+import {
+  Hash,
+  Keyboard,
+  LogOut,
+  Megaphone,
+  MonitorSmartphone,
+  Palette,
+  Settings,
+  SquarePen,
+  Users,
+  UsersRound,
+} from 'lucide-react';
+import type { ReactNode } from 'react';
+import { useLocation } from 'wouter';
+import type { Kind } from '../new-chat/new-chat.tsx';
+import { rememberTheme, themes } from '../settings/themes.ts';
+import { useMe } from '../shared/chat.ts';
+
+/** Something to do, found by its label and by other words for it. */
+export interface Action {
+  readonly label: string;
+  readonly words?: string;
+  readonly icon: ReactNode;
+  readonly run: () => void;
+}
+
+interface Openers {
+  readonly newChat: (kind: Kind) => void;
+  readonly keys: () => void;
+  readonly logOut: () => void;
+}
+
+/** The actions of the dialog that finds everything. */
+export function useActions({ newChat, keys, logOut }: Openers): readonly Action[] {
+  const [, navigate] = useLocation();
+  const isGuest = useMe().kind === 'guest';
+  return [
+    { label: 'New chat', words: 'write person', icon: <SquarePen size={20} />, run: () => newChat('direct') },
+    { label: 'New group', words: 'create', icon: <UsersRound size={20} />, run: () => newChat('group') },
+    ...(isGuest
+      ? []
+      : [{ label: 'New channel', words: 'create', icon: <Megaphone size={20} />, run: () => newChat('channel') }]),
+    { label: 'Browse rooms', words: 'public', icon: <Hash size={20} />, run: () => navigate('/rooms') },
+    { label: 'People', words: 'contacts blocked', icon: <Users size={20} />, run: () => navigate('/people') },
+    {
+      label: 'Settings',
+      words: 'profile notifications password',
+      icon: <Settings size={20} />,
+      run: () => navigate('/settings'),
+    },
+    {
+      label: 'Devices',
+      words: 'sessions',
+      icon: <MonitorSmartphone size={20} />,
+      run: () => navigate('/settings/devices'),
+    },
+    { label: 'Keys', words: 'keyboard shortcuts help', icon: <Keyboard size={20} />, run: keys },
+    { label: 'Log out', words: 'sign out leave', icon: <LogOut size={20} />, run: logOut },
+    ...themes.map((theme) => ({
+      label: `Theme: ${theme}`,
+      words: 'colours colors dark light',
+      icon: <Palette size={20} />,
+      run: () => rememberTheme(theme),
+    })),
+  ];
+}

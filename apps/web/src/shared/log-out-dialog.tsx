@@ -1,0 +1,37 @@
+import { useLocation } from 'wouter';
+import { useChat, useClient } from './chat.ts';
+import { Dialog } from './dialog.tsx';
+import { logOut } from './log-out.ts';
+
+/** Ends the session and shows the start page. */
+export function useLogOut(): () => void {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  return () => {
+    navigate('/');
+    void logOut(client);
+  };
+}
+
+/** Asks whether to log out. */
+export function LogOutDialog({ onClose }: { readonly onClose: () => void }) {
+  const pending = useChat((state) => state.pendingCount);
+  const leave = useLogOut();
+  return (
+    <Dialog title="Log out now?" onClose={onClose}>
+      <p>
+        {pending === 0
+          ? 'Drafts on this device are deleted.'
+          : `${pending} message${pending === 1 ? ' has' : 's have'} not been sent yet, and would be lost.`}
+      </p>
+      <div className="row end">
+        <button type="button" className="button" onClick={onClose}>
+          Stay
+        </button>
+        <button type="button" className="button danger" onClick={leave}>
+          Log out
+        </button>
+      </div>
+    </Dialog>
+  );
+}
