@@ -13,9 +13,9 @@ import './settings/themes.css';
 import { basePath } from './shared/base-path.ts';
 import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { setClock } from './shared/times.ts';
-import { applyTheme, rememberedTheme } from './settings/themes.ts';
+import { followThemeChoice } from './settings/themes.ts';
 
-applyTheme(rememberedTheme());
+followThemeChoice();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 setClock(() => client.serverTime());
 frameLogOf(client);

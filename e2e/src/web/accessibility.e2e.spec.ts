@@ -35,7 +35,6 @@ async function violationsOnAllPages(size: Size): Promise<string[]> {
     ['Details', 'Details'],
     ['Pinned messages', 'Pinned messages'],
     ['Drawing board', 'Drawing board'],
-    ['Protocol log', 'Protocol log'],
     ['Search', 'Search messages'],
   ] as const) {
     if (name === 'Details') await page.locator('.conversation-head .who').click();
@@ -59,6 +58,10 @@ async function violationsOnAllPages(size: Size): Promise<string[]> {
     await page.locator('.main h1, .main h2').first().waitFor();
     found.push(...(await violationsOn(page, path)));
   }
+  await page.goto(`${browser().url}/settings`);
+  await page.getByRole('button', { name: 'Protocol log' }).click();
+  await page.getByRole('dialog', { name: 'Protocol log' }).waitFor();
+  found.push(...(await violationsOn(page, 'protocol log')));
   await page.goto(`${browser().url}/rooms`);
   await page.getByRole('button', { name: 'New room' }).click();
   await page.getByRole('dialog').waitFor();

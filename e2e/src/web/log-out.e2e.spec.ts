@@ -57,8 +57,8 @@ it('after logging out, the next user of the browser finds nothing of the one bef
   await page.getByRole('menuitem', { name: 'Direct connection' }).click();
   await page.getByText('Not stored.').waitFor();
   expect(await page.getByText('A whisper of Ann').count()).toBe(0);
-  await page.getByRole('button', { name: 'More' }).click();
-  await page.getByRole('menuitem', { name: 'Protocol log' }).click();
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Protocol log' }).click();
   await page.getByRole('searchbox', { name: 'Filter by event' }).fill('session:ready');
   await page.getByRole('region', { name: 'Frames' }).getByText('session:ready').first().waitFor();
   expect(await page.getByRole('region', { name: 'Frames' }).getByText('session:ready').count()).toBe(1);

@@ -16,11 +16,11 @@ it('a panel whose script is gone says so and offers a reload, and the rest of th
     for (const registration of await navigator.serviceWorker.getRegistrations()) await registration.unregister();
   });
   await page.reload();
-  await context.route('**/assets/log-panel-*.js', (route) => route.fulfill({ status: 404 }));
+  await context.route('**/assets/board-*.js', (route) => route.fulfill({ status: 404 }));
   await context.route('**/assets/peer-panel-*.js', (route) => route.fulfill({ status: 404 }));
   await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Half a sentence');
   await page.getByRole('button', { name: 'More' }).click();
-  await page.getByRole('menuitem', { name: 'Protocol log' }).click();
+  await page.getByRole('menuitem', { name: 'Drawing board' }).click();
   const panel = page.getByRole('complementary', { name: 'This panel can’t be shown' });
   await panel.getByText('This part could not be loaded.').waitFor();
   await sendText(page, 'Still here');

@@ -35,13 +35,40 @@ it('the chosen theme stays after a reload', async () => {
   const slider = ann.page.getByRole('slider', { name: 'Theme' });
   await slider.focus();
   for (let step = 0; step < 5; step++) await ann.page.keyboard.press('ArrowRight');
-  await ann.page.getByText('midnight', { exact: true }).waitFor();
+  await ann.page.getByRole('radio', { name: 'Midnight', checked: true }).waitFor();
   const background = () => ann.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   expect(await background()).toBe('rgb(12, 15, 20)');
   await ann.page.reload();
   await slider.waitFor();
   expect(await background()).toBe('rgb(12, 15, 20)');
   expect(await slider.getAttribute('aria-valuetext')).toBe('midnight');
+});
+
+it('the theme is chosen by its swatch, or follows the system as that changes', async () => {
+  const { page } = await browser().visitor(uniqueName('Ann'));
+  const theme = () => page.evaluate(() => document.documentElement.dataset['theme']);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.getByRole('link', { name: 'Settings' }).click();
+  const group = page.getByRole('radiogroup', { name: 'Theme' });
+  expect(await group.getByRole('radio').count()).toBe(9);
+  expect(await group.getByRole('radio', { name: 'Follow the system' }).isChecked()).toBe(true);
+  expect(await theme()).toBe('daylight');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await eventually(async () => (await theme()) === 'midnight');
+  await group.getByRole('radio', { name: 'Ember' }).check();
+  expect(await theme()).toBe('ember');
+  await page.reload();
+  expect(await group.getByRole('radio', { name: 'Ember' }).isChecked()).toBe(true);
+  expect(await theme()).toBe('ember');
+  await group.getByRole('radio', { name: 'Follow the system' }).check();
+  expect(await theme()).toBe('midnight');
+});
+
+it('the protocol log is in the settings', async () => {
+  const { page } = await browser().visitor(uniqueName('Ann'));
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Protocol log' }).click();
+  await page.getByRole('dialog', { name: 'Protocol log' }).getByText('session:ready').first().waitFor();
 });
 
 it('a device that is logged out from another one shows why', async () => {

@@ -1,5 +1,5 @@
 import type { ChatMessage, ConversationView, ParleyClient } from '@parley/client';
-import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
+import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search } from 'lucide-react';
 import { Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
 import {
@@ -38,10 +38,9 @@ import './conversation.css';
 
 // Loaded when opened: few people open these panels.
 const Board = lazyPart(() => import('../board/board.tsx'));
-const LogPanel = lazyPart(() => import('../protocol-log/log-panel.tsx'));
 const PeerPanel = lazyPart(() => import('../peer/peer-panel.tsx'));
 
-export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
+export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'peer';
 
 export function ConversationPage({ id }: { readonly id: string }) {
   const client = useClient();
@@ -253,7 +252,6 @@ function Conversation({ id, view, visit, isReady }: ConversationProps) {
           {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
           {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
           {panel === 'board' && <Board id={id} onClose={close} />}
-          {panel === 'log' && <LogPanel onClose={close} />}
           {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
         </Suspense>
       </ErrorBoundary>
@@ -309,7 +307,6 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
     { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
     { label: 'Drawing board', icon: <Brush size={17} />, onSelect: () => onPanel('board') },
     direct && { label: 'Direct connection', icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
-    { label: 'Protocol log', icon: <Terminal size={17} />, onSelect: () => onPanel('log') },
     conversation.visibility === 'public' && { label: 'Copy link', icon: <Link2 size={17} />, onSelect: share },
     !direct && { label: 'Leave', icon: <LogOut size={17} />, danger: true, onSelect: leave },
   ];

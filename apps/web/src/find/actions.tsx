@@ -13,7 +13,7 @@ import {
 import type { ReactNode } from 'react';
 import { useLocation } from 'wouter';
 import type { Kind } from '../new-chat/new-chat.tsx';
-import { rememberTheme, themes } from '../settings/themes.ts';
+import { labelOf, themeChoice } from '../settings/themes.ts';
 import { useMe } from '../shared/chat.ts';
 
 /** Something to do, found by its label and by other words for it. */
@@ -56,11 +56,11 @@ export function useActions({ newChat, keys, logOut }: Openers): readonly Action[
     },
     { label: 'Keys', words: 'keyboard shortcuts help', icon: <Keyboard size={20} />, run: keys },
     { label: 'Log out', words: 'sign out leave', icon: <LogOut size={20} />, run: logOut },
-    ...themes.map((theme) => ({
-      label: `Theme: ${theme}`,
+    ...themeChoice.choices.map((choice) => ({
+      label: `Theme: ${labelOf(choice)}`,
       words: 'colours colors dark light',
       icon: <Palette size={20} />,
-      run: () => rememberTheme(theme),
+      run: () => themeChoice.choose(choice),
     })),
   ];
 }

@@ -1,20 +1,23 @@
 import type { Me } from '@parley/contracts';
-import { ChevronRight, LogOut, MonitorSmartphone } from 'lucide-react';
-import { useRef, useState, type FormEvent } from 'react';
+import { ChevronRight, LogOut, MonitorSmartphone, Terminal } from 'lucide-react';
+import { Suspense, useRef, useState, type FormEvent } from 'react';
 import { Link } from 'wouter';
 import { useChat, useClient, useMe } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { isEnabled, setEnabled } from '../notifications/notifications.ts';
 import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
+import { ErrorBoundary, lazyPart } from '../shared/error-boundary.tsx';
 import { LogOutDialog, useLogOut } from '../shared/log-out-dialog.tsx';
 import '../shared/forms.css';
 import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
-import { rememberedTheme, rememberTheme, themes } from './themes.ts';
+import { ThemeSetting } from './theme-setting.tsx';
 import './settings.css';
 import { CredentialFields } from '../sign-in/credential-fields.tsx';
 import { deviceName } from '../sign-in/device-name.ts';
+
+const ProtocolLog = lazyPart(() => import('../protocol-log/protocol-log.tsx'));
 
 export function SettingsPage() {
   const me = useMe();
@@ -28,6 +31,7 @@ export function SettingsPage() {
         <NotificationSettings />
         {me.kind === 'person' && <PasswordChange />}
         <SessionSettings />
+        <DeveloperSettings />
       </div>
     </div>
   );
@@ -123,39 +127,6 @@ async function cropToSquare(file: File): Promise<File> {
   return new File([await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.88 })], 'avatar.jpg', {
     type: 'image/jpeg',
   });
-}
-
-function ThemeSetting() {
-  const [theme, setTheme] = useState(rememberedTheme);
-  return (
-    <section className="card">
-      <h2>Theme</h2>
-      <label className="theme-slider">
-        <span className="row">
-          <span className="grow muted">Slide to change</span>
-          <output>{theme}</output>
-        </span>
-        <input
-          type="range"
-          min={0}
-          max={themes.length - 1}
-          step={1}
-          value={themes.indexOf(theme)}
-          aria-label="Theme"
-          aria-valuetext={theme}
-          onChange={({ target }) => {
-            const next = themes[Number(target.value)]!;
-            setTheme(next);
-            rememberTheme(next);
-          }}
-        />
-      </label>
-      <div className="preview" aria-hidden="true">
-        <span>How does this one look?</span>
-        <span>Lovely. Keep it.</span>
-      </div>
-    </section>
-  );
 }
 
 function NotificationSettings() {
@@ -318,6 +289,36 @@ function SessionSettings() {
         </button>
       </div>
       {isConfirming && <LogOutDialog onClose={() => setConfirming(false)} />}
+    </section>
+  );
+}
+
+function DeveloperSettings() {
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  return (
+    <section className="card">
+      <h2>Developer</h2>
+      <button type="button" className="person" onClick={() => setOpen(true)}>
+        <Terminal size={22} />
+        <span className="grow">
+          Protocol log<small>What this page and the server say to each other</small>
+        </span>
+        <ChevronRight size={20} />
+      </button>
+      {open && (
+        <ErrorBoundary
+          frame={(content) => (
+            <Dialog title="The log can’t be shown" onClose={close}>
+              {content}
+            </Dialog>
+          )}
+        >
+          <Suspense>
+            <ProtocolLog onClose={close} />
+          </Suspense>
+        </ErrorBoundary>
+      )}
     </section>
   );
 }

@@ -1,24 +1,25 @@
-import { readItem, writeItem } from '../shared/local-storage.ts';
+import { Preference } from '../shared/preference.ts';
 
-/** The colour themes. This browser remembers the chosen one. */
+/** The colour themes. */
 export const themes = ['daylight', 'paper', 'meadow', 'blossom', 'dusk', 'midnight', 'forest', 'ember'] as const;
 export type Theme = (typeof themes)[number];
+export type ThemeChoice = Theme | 'system';
 
-const KEY = 'parley:theme';
-const isTheme = (value: unknown): value is Theme => themes.includes(value as Theme);
+/** The chosen theme. `system`: one that suits the system's colour scheme, also when that changes. */
+export const themeChoice = new Preference<ThemeChoice>('parley:theme', [...themes, 'system'], 'system');
 
-/** The theme that was chosen in this browser, else one that suits the system's colour scheme. */
-export function rememberedTheme(): Theme {
-  const remembered = readItem(KEY);
-  if (isTheme(remembered)) return remembered;
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'midnight' : 'daylight';
-}
+export const labelOf = (choice: ThemeChoice): string =>
+  choice === 'system' ? 'Follow the system' : choice[0]!.toUpperCase() + choice.slice(1);
 
-export function applyTheme(theme: Theme): void {
-  document.documentElement.dataset['theme'] = theme;
-}
+const systemIsDark = (): MediaQueryList => matchMedia('(prefers-color-scheme: dark)');
 
-export function rememberTheme(theme: Theme): void {
-  applyTheme(theme);
-  writeItem(KEY, theme);
+export const themeOf = (choice: ThemeChoice): Theme =>
+  choice === 'system' ? (systemIsDark().matches ? 'midnight' : 'daylight') : choice;
+
+/** Shows the page in the chosen theme from now on. */
+export function followThemeChoice(): void {
+  const apply = () => void (document.documentElement.dataset['theme'] = themeOf(themeChoice.value));
+  apply();
+  themeChoice.subscribe(apply);
+  systemIsDark().addEventListener('change', apply);
 }

@@ -2,27 +2,18 @@ import { useDeferredValue, useState, useSyncExternalStore } from 'react';
 import { useClient } from '../shared/chat.ts';
 import { frameLogOf, type LoggedFrame } from './frame-log.ts';
 import './log.css';
-import { Panel } from '../shared/panel.tsx';
+import { Dialog } from '../shared/dialog.tsx';
 
 const directions = { in: '↓ in', out: '↑ call', answer: '↓ ack' } as const;
 
 /** The frames of the protocol as they go over the socket, newest first. */
-export default function LogPanel({ onClose }: { readonly onClose: () => void }) {
+export default function ProtocolLog({ onClose }: { readonly onClose: () => void }) {
   const log = frameLogOf(useClient());
   const frames = useDeferredValue(useSyncExternalStore(log.subscribe, () => log.frames));
   const [filter, setFilter] = useState('');
   const shown = frames.filter(({ event }) => event.includes(filter.trim())).toReversed();
   return (
-    <Panel
-      title="Protocol log"
-      wide
-      onClose={onClose}
-      actions={
-        <button type="button" className="button slim" onClick={() => log.clear()}>
-          Clear
-        </button>
-      }
-    >
+    <Dialog title="Protocol log" onClose={onClose}>
       <div className="log-bar">
         <input
           className="input"
@@ -32,6 +23,9 @@ export default function LogPanel({ onClose }: { readonly onClose: () => void }) 
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
         />
+        <button type="button" className="button slim" onClick={() => log.clear()}>
+          Clear
+        </button>
       </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
       <div className="log" role="region" aria-label="Frames" tabIndex={0}>
@@ -39,7 +33,7 @@ export default function LogPanel({ onClose }: { readonly onClose: () => void }) 
           <FrameEntry key={frame.id} frame={frame} />
         ))}
       </div>
-    </Panel>
+    </Dialog>
   );
 }
 
