@@ -13,9 +13,11 @@ import './settings/themes.css';
 import { basePath } from './shared/base-path.ts';
 import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { setClock } from './shared/times.ts';
+import { followDensity } from './settings/density.ts';
 import { followThemeChoice } from './settings/themes.ts';
 
 followThemeChoice();
+followDensity();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 setClock(() => client.serverTime());
 frameLogOf(client);

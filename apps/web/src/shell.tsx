@@ -65,7 +65,7 @@ export function Shell() {
           </Switch>
         </ErrorBoundary>
       </main>
-      <ErrorBoundary key={String(dialog)}>
+      <ErrorBoundary key={typeof dialog === 'object' ? 'newChat' : dialog}>
         <Dialogs open={dialog} onOpen={setDialog} />
       </ErrorBoundary>
       <MessageNotifier />

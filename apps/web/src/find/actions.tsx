@@ -5,6 +5,7 @@ import {
   Megaphone,
   MonitorSmartphone,
   Palette,
+  Rows3,
   Settings,
   SquarePen,
   Users,
@@ -13,6 +14,7 @@ import {
 import type { ReactNode } from 'react';
 import { useLocation } from 'wouter';
 import type { Kind } from '../new-chat/new-chat.tsx';
+import { densities, density } from '../settings/density.ts';
 import { labelOf, themeChoice } from '../settings/themes.ts';
 import { useMe } from '../shared/chat.ts';
 
@@ -56,6 +58,12 @@ export function useActions({ newChat, keys, logOut }: Openers): readonly Action[
     },
     { label: 'Keys', words: 'keyboard shortcuts help', icon: <Keyboard size={20} />, run: keys },
     { label: 'Log out', words: 'sign out leave', icon: <LogOut size={20} />, run: logOut },
+    ...densities.map((choice) => ({
+      label: `Messages: ${choice}`,
+      words: 'density size',
+      icon: <Rows3 size={20} />,
+      run: () => density.choose(choice),
+    })),
     ...themeChoice.choices.map((choice) => ({
       label: `Theme: ${labelOf(choice)}`,
       words: 'colours colors dark light',

@@ -20,7 +20,7 @@ import { memo, useState } from 'react';
 import { useChat, useClient, useUser } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Attachments } from '../files/attachments.tsx';
-import { Avatar } from '../people/avatar.tsx';
+import { Avatar, nameColorOf } from '../people/avatar.tsx';
 import { draftsOf } from '../conversation/drafts.ts';
 import { EmojiButton } from '../shared/emoji-button.tsx';
 import { ForwardDialog } from './forward-dialog.tsx';
@@ -123,7 +123,9 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
       <div className="message-main">
         {kind === 'group' && !own && !joinsAbove && (
           <div className="message-name">
-            <span className="cut">{sender?.displayName ?? '…'}</span>
+            <span className="cut" style={{ color: nameColorOf(message.senderId) }}>
+              {sender?.displayName ?? '…'}
+            </span>
             {sender?.kind === 'bot' && <span className="tag">Bot</span>}
             {sender?.kind === 'guest' && <span className="tag">Guest</span>}
           </div>
@@ -134,8 +136,10 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
             <Quote message={message} messageId={message.replyTo} onJump={onJump} />
           )}
           {message.attachments.length > 0 && <Attachments message={message} />}
-          <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
-          <BubbleFooter message={message} own={own} />
+          <div className="bubble-line">
+            <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
+            <BubbleFooter message={message} own={own} hasTime={!joinsBelow} />
+          </div>
           {(active || open) && !isDeleted && !message.local && (
             <MessageTools
               message={message}
@@ -160,14 +164,24 @@ function Body({ message: { body, mentions } }: { readonly message: ChatMessage }
   return <RichText body={body} names={names} />;
 }
 
-function BubbleFooter({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {
+function BubbleFooter({
+  message,
+  own,
+  hasTime,
+}: {
+  readonly message: ChatMessage;
+  readonly own: boolean;
+  readonly hasTime: boolean;
+}) {
   return (
     <span className="bubble-foot">
       {message.pinnedAt !== undefined && <Pin size={11} aria-label="Pinned" />}
       {message.editedAt !== undefined && message.deletedAt === undefined && <span>edited</span>}
-      <time dateTime={message.createdAt} title={momentOf(message.createdAt)}>
-        {timeOf(message.createdAt)}
-      </time>
+      {hasTime && (
+        <time dateTime={message.createdAt} title={momentOf(message.createdAt)}>
+          {timeOf(message.createdAt)}
+        </time>
+      )}
       {own && <Tick status={message.status} />}
     </span>
   );

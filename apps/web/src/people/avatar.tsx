@@ -20,6 +20,8 @@ const colors = [
 const hash = (text: string): number =>
   Array.from(text, (letter) => letter.codePointAt(0)!).reduce((sum, code) => (sum * 31 + code) >>> 0, 7);
 export const colorOf = (id: string): string => colors[hash(id) % colors.length]!;
+/** The colour of a person's name, readable on the page and on cards in every theme. */
+export const nameColorOf = (id: string): string => `var(--name-${hash(id) % 8})`;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const initials = (name: string): string => {
   const words = name.trim().split(/\s+/);

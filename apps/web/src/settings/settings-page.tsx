@@ -12,7 +12,7 @@ import { LogOutDialog, useLogOut } from '../shared/log-out-dialog.tsx';
 import '../shared/forms.css';
 import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
-import { ThemeSetting } from './theme-setting.tsx';
+import { DensitySetting, ThemeSetting } from './theme-setting.tsx';
 import './settings.css';
 import { CredentialFields } from '../sign-in/credential-fields.tsx';
 import { deviceName } from '../sign-in/device-name.ts';
@@ -28,6 +28,7 @@ export function SettingsPage() {
         {me.kind === 'guest' && <GuestUpgrade />}
         <Profile />
         <ThemeSetting />
+        <DensitySetting />
         <NotificationSettings />
         {me.kind === 'person' && <PasswordChange />}
         <SessionSettings />

@@ -1,4 +1,5 @@
 import { usePreference } from '../shared/preference.ts';
+import { densities, density, densityLabels } from './density.ts';
 import { labelOf, themeChoice, themeOf, themes } from './themes.ts';
 
 /** The choice of the theme: swatches, and a slider. */
@@ -50,6 +51,24 @@ export function ThemeSetting() {
         <span>How does this one look?</span>
         <span>Lovely. Keep it.</span>
       </div>
+    </section>
+  );
+}
+
+/** The choice of how much room messages take. */
+export function DensitySetting() {
+  const chosen = usePreference(density);
+  return (
+    <section className="card">
+      <h2 id="density-heading">Messages on this device</h2>
+      <div className="tabs" role="group" aria-labelledby="density-heading">
+        {densities.map((choice) => (
+          <button key={choice} type="button" aria-pressed={choice === chosen} onClick={() => density.choose(choice)}>
+            {densityLabels[choice]}
+          </button>
+        ))}
+      </div>
+      <p className="muted small">Compact shows about twice as many messages at once.</p>
     </section>
   );
 }

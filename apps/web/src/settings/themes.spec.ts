@@ -15,11 +15,15 @@ const pairs: readonly (readonly [string, readonly string[]])[] = [
   ['on-own', ['own']],
   ['muted-own', ['own']],
   ['on-warn', ['warn-bg']],
+  ...Array.from({ length: 8 }, (_, at) => [`name-${at}`, ['bg', 'surface']] as const),
 ];
 
 function colorsOf(theme: string): Map<string, string> {
-  const block = new RegExp(`data-theme='${theme}'\\] \\{([^}]*)\\}`).exec(css)?.[1] ?? '';
-  return new Map([...block.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map(([, name, value]) => [name!, value!]));
+  const blocks = [...css.matchAll(/((?:\[data-theme='\w+'\],?\s)+)\{([^}]*)\}/g)]
+    .filter(([, selectors]) => selectors!.includes(`'${theme}'`))
+    .map(([, , declarations]) => declarations)
+    .join('');
+  return new Map([...blocks.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map(([, name, value]) => [name!, value!]));
 }
 
 /** Relative luminance, WCAG 2.2. */
