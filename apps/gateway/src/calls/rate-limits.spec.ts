@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId, userRates } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { answerTo, TestGateway, type Device, type Person } from '../spec/test-ga
 const conversationId = newId();
 const message = { body: 'hello' };
 let gateway: TestGateway;
+const botSessions = new Map<string, { userId: string; sessionId: string; ownerId: string }>();
 let searches = 0;
 let mostSearches = 0;
 
@@ -33,6 +35,7 @@ beforeAll(async () => {
       'sync.v1': () => ({ changes: [] }),
       'history.sent.v1': () => ({ sent: false }),
       'auth.sessions.v1': () => ({ items: [] }),
+      'auth.bot.v1': ({ token }) => botSessions.get(token)!,
     }),
   );
 });
@@ -108,6 +111,35 @@ describe('calls of one user', () => {
     const [busy, other] = [await gateway.connect(), await gateway.connect()];
     await all(400, () => answerTo(busy.socket, 'presence:heartbeat', {}));
     expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
+  });
+});
+
+describe('calls of the bots of one person', () => {
+  const botToken = (ownerId: string): string => {
+    const token = `parley_bot_${randomBytes(32).toString('base64url')}`;
+    const { user, sessionId } = gateway.person('bot');
+    botSessions.set(token, { userId: user.id, sessionId, ownerId });
+    return token;
+  };
+  const read = (token: string) => get('/api/v1/unread', token);
+
+  it('count together, and neither for the person nor for the bots of others', async () => {
+    const owner = gateway.person();
+    const tokens = Array.from({ length: 4 }, () => botToken(owner.user.id));
+    const { earned, result } = await timed(userRates.calls.perSecond, () =>
+      all(400, (n) => read(tokens[n % tokens.length]!)),
+    );
+    expect(count(result, 200)).toBeGreaterThan(150);
+    expect(count(result, 200)).toBeLessThanOrEqual(userRates.calls.burst + slack + earned);
+    expect(await read(await gateway.token(owner))).toBe(200);
+    expect(await read(botToken(newId()))).toBe(200);
+  });
+
+  it('search one at a time', async () => {
+    const ownerId = newId();
+    mostSearches = 0;
+    const statuses = await all(8, () => get('/api/v1/search/messages?q=word', botToken(ownerId)));
+    expect([count(statuses, 200), mostSearches]).toEqual([8, 1]);
   });
 });
 

@@ -42,12 +42,12 @@ export class RateLimits {
 
   /** Throws `rate_limited` while the caller is known to be over the rate of calls. Counts nothing. */
   check({ session }: Client): void {
-    if (session) this.users.check(session.userId);
+    if (session) this.users.check(spenderOf(session));
   }
 
   /** Counts a call that is about to be made, by its cost. Rejects with `rate_limited`. */
   async admit(name: CallName, client: Client, input: unknown): Promise<void> {
-    if (client.session) await this.users.take(client.session.userId, costOf(name), chargesOf(name, input));
+    if (client.session) await this.users.take(spenderOf(client.session), costOf(name), chargesOf(name, input));
     else await this.admitRequest(client);
     if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(client.address);
     if (name === 'auth.login') await this.logins.take(client.address);
@@ -55,13 +55,13 @@ export class RateLimits {
 
   /** Counts what is no call: a request for a file, an unknown event, input that is refused. Rejects with `rate_limited`. */
   async admitRequest({ session, address }: Client): Promise<void> {
-    if (session) await this.users.take(session.userId, 1);
+    if (session) await this.users.take(spenderOf(session), 1);
     else await this.anonymous.take(address);
   }
 
   /** Counts a handshake with a valid token. Rejects with `rate_limited`. */
-  admitHandshake({ userId }: Session): Promise<void> {
-    return this.users.take(userId, handshakeCost);
+  admitHandshake(session: Session): Promise<void> {
+    return this.users.take(spenderOf(session), handshakeCost);
   }
 
   /** Counts a handshake without a valid token. Rejects with `rate_limited`. */
@@ -76,8 +76,8 @@ export class RateLimits {
    */
   limitParallel<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
     if (name === 'message.search') {
-      const { userId } = client.session!;
-      return this.inTurn(`search:${userId}`, () => this.search(userId, make));
+      const spender = spenderOf(client.session!);
+      return this.inTurn(`search:${spender}`, () => this.search(spender, make));
     }
     const account = accountOf(name, input, client);
     if (!account) return make();
@@ -94,15 +94,15 @@ export class RateLimits {
     return answer;
   }
 
-  private async search<T>(userId: string, make: () => Promise<T>): Promise<T> {
-    await this.searches.take(userId).catch((error: unknown) => {
+  private async search<T>(spender: string, make: () => Promise<T>): Promise<T> {
+    await this.searches.take(spender).catch((error: unknown) => {
       if (!(error instanceof ChatError)) throw error;
       throw new ChatError('rate_limited', 'another search is under way', { retryAfterMs: SEARCH_RETRY_MS });
     });
     try {
       return await make();
     } finally {
-      await this.searches.reset(userId);
+      await this.searches.reset(spender);
     }
   }
 
@@ -117,6 +117,9 @@ export class RateLimits {
     }
   }
 }
+
+/** Whom calls are counted for: a user, or all bots of one person together. A busy bot does not hold up its owner. */
+const spenderOf = ({ userId, ownerId }: Session): string => (ownerId === undefined ? userId : `bots:${ownerId}`);
 
 const nothing = () => undefined;
 const isWrongGuess = (error: unknown) =>
@@ -266,22 +269,22 @@ class UserRates {
   }
 
   /** Throws {@link RateExceeded} while the user is known to be over the rate of calls. */
-  check(userId: string): void {
-    const waitMs = (this.accounts.get(userId)?.refusedUntil ?? 0) - performance.now();
+  check(spender: string): void {
+    const waitMs = (this.accounts.get(spender)?.refusedUntil ?? 0) - performance.now();
     if (waitMs > 0) throw new RateExceeded('calls', waitMs);
   }
 
   /** Takes `cost` from the user's calls, and `charges` from further rates. Rejects with {@link RateExceeded}. */
-  async take(userId: string, cost: number, charges: readonly (readonly [UserRate, number])[] = []): Promise<void> {
-    this.check(userId);
-    const account = this.account(userId);
+  async take(spender: string, cost: number, charges: readonly (readonly [UserRate, number])[] = []): Promise<void> {
+    this.check(spender);
+    const account = this.account(spender);
     account.owed += cost;
     if (charges.length === 0 && account.owed + account.pending < this.maxOwed) return;
     const { owed } = account;
     account.owed = 0;
     account.pending += owed;
     const refusal = await this.buckets
-      .take(userId, [['calls', owed], ...charges])
+      .take(spender, [['calls', owed], ...charges])
       .finally(() => (account.pending -= owed));
     if (!refusal) return;
     if (refusal.bucket === 'calls') {
@@ -291,9 +294,9 @@ class UserRates {
     throw new RateExceeded(refusal.bucket, refusal.waitMs);
   }
 
-  private account(userId: string): Account {
+  private account(spender: string): Account {
     const now = performance.now();
-    const known = this.accounts.get(userId);
+    const known = this.accounts.get(spender);
     if (known) {
       known.usedAt = now;
       return known;
@@ -301,7 +304,7 @@ class UserRates {
     if (this.accounts.size >= SWEEP_AT)
       for (const [other, { usedAt }] of this.accounts) if (usedAt < now - IDLE_MS) this.accounts.delete(other);
     const account = { owed: 0, pending: 0, refusedUntil: 0, usedAt: now };
-    this.accounts.set(userId, account);
+    this.accounts.set(spender, account);
     return account;
   }
 }
