@@ -22,7 +22,7 @@ export interface Result {
 /** Maximum number of statements that are kept prepared. */
 const MAX_PREPARED = 250;
 /**
- * Lifetime of a prepared statement. PGlite gathers no statistics, so a plan made for a small table would otherwise be
+ * Lifetime of a prepared statement. Statistics are renewed seldom, so a plan made for a small table would otherwise be
  * used forever.
  */
 const MAX_PREPARED_AGE_MS = 60_000;

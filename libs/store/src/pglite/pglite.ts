@@ -19,6 +19,7 @@ import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from '../orm.js';
 import { SOCKET_FILE, type EngineOptions } from './channels.js';
 import { PgliteEngine, roomAt, ROOM_NEEDED } from './engine.js';
+import { vacuumDueTables } from './vacuum.js';
 import { begin } from '../postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
 
@@ -30,6 +31,8 @@ export type PgliteOptions = {
    * PGlite cannot cancel a statement. Default: 60,000.
    */
   readonly statementTimeoutMs?: number;
+  /** How often tables are looked at that need a vacuum, in milliseconds. Default: 600,000. */
+  readonly vacuumEveryMs?: number;
 } & (
   | {
       /** A folder for Parley alone, created if it is missing. The database is in its `database` folder. */ readonly dataDir: string;
@@ -58,6 +61,7 @@ export interface PgliteDatabase extends Database {
 }
 
 const STATEMENT_TIMEOUT_MS = 60_000;
+const VACUUM_EVERY_MS = 600_000;
 /** How long a close waits for work under way, which the services end before. */
 const FINISH_TIMEOUT_MS = 5_000;
 const TAKEN_OVER = 'the data folder was taken over by another process';
@@ -81,6 +85,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   private socket: AdminSocket | undefined;
   private readonly running = new Set<Promise<unknown>>();
   private seized = false;
+  private vacuumTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly engine: PgliteEngine,
@@ -95,6 +100,17 @@ class EmbeddedDatabase implements PgliteDatabase {
   seize(): void {
     this.seized = true;
     this.reachability.failed(new Error(TAKEN_OVER));
+  }
+
+  /** From now on, tables that are due are vacuumed. */
+  vacuumEvery(intervalMs: number): void {
+    this.vacuumTimer = setTimeout(() => {
+      const vacuumed = vacuumDueTables(this, this.logger).then(
+        (tables) => tables.length > 0 && this.logger.debug({ tables }, 'vacuumed'),
+        (err: unknown) => this.logger.warn({ err }, 'tables could not be vacuumed; the next attempt follows'),
+      );
+      void vacuumed.then(() => !this.closed && this.vacuumEvery(intervalMs));
+    }, intervalMs).unref();
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
@@ -143,6 +159,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.vacuumTimer);
     this.reachability.close();
     await this.socket?.close();
     const isIdle = await endsWithin(FINISH_TIMEOUT_MS, Promise.allSettled(this.running));
@@ -163,7 +180,7 @@ class EmbeddedDatabase implements PgliteDatabase {
 }
 
 async function open(
-  { logger, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: PgliteOptions,
+  { logger, statementTimeoutMs = STATEMENT_TIMEOUT_MS, vacuumEveryMs = VACUUM_EVERY_MS }: PgliteOptions,
   place: EngineOptions,
 ): Promise<EmbeddedDatabase> {
   const engine = await PgliteEngine.start(place);
@@ -184,6 +201,7 @@ async function open(
     if (pending.length > 0) await runMigrations(orm);
     // Not before: a migration of a large table may take long, and one that fails must not be hidden by opening again.
     engine.serve(statementTimeoutMs, logger);
+    database.vacuumEvery(vacuumEveryMs);
     return database;
   } catch (error) {
     await engine.close();
