@@ -2,6 +2,7 @@
 import type { Logger } from '@parley/service-kit';
 import type { Row, Sql } from '../database.js';
 
+/** What makes a table due, and what keeps it from being vacuumed. */
 export const vacuumLimits = {
   /**
    * A larger table is left alone: everybody waits for the one thread of the database, and a statement over its time
@@ -15,6 +16,7 @@ export const vacuumLimits = {
   /** The age at which a table that cannot be frozen is an error. */
   alarmAge: 1_000_000_000,
 };
+/** See {@link vacuumLimits}. */
 export type VacuumLimits = typeof vacuumLimits;
 
 interface DueTable extends Row {
