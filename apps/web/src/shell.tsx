@@ -1,5 +1,5 @@
 import { Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-react';
-import { Suspense, useState, type ReactNode } from 'react';
+import { Suspense, useCallback, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import { useChat, useMe } from './shared/chat.ts';
 import { MessageNotifier } from './notifications/message-notifier.tsx';
@@ -13,6 +13,7 @@ import { useActions } from './find/actions.tsx';
 import { useGlobalKeys } from './keys/keys.ts';
 import { NewChat, type Kind } from './new-chat/new-chat.tsx';
 import { DevicesPage } from './settings/devices-page.tsx';
+import { OpenPersonContext, type OpenPerson } from './people/open-person.ts';
 import { PeoplePage } from './people/people-page.tsx';
 import { RoomLink } from './rooms/room-link.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
@@ -21,6 +22,7 @@ import './shell.css';
 import { Sidebar } from './sidebar/sidebar.tsx';
 
 const FindDialog = lazyPart(() => import('./find/find-dialog.tsx'));
+const PersonCard = lazyPart(() => import('./people/person-card.tsx'));
 const KeysDialog = lazyPart(() => import('./keys/keys-dialog.tsx'));
 
 /** The app of a signed-in user: navigation, sidebar and the present page. */
@@ -28,54 +30,63 @@ export function Shell() {
   const [location] = useLocation();
   const [inConversation] = useRoute('/c/:id');
   const [dialog, setDialog] = useState<OpenDialog>();
+  const openPerson = useCallback<OpenPerson>((person, conversationId) => setDialog({ person, conversationId }), []);
   useGlobalKeys({ find: () => setDialog('find'), help: () => setDialog('keys') });
   return (
-    <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
-      <ConnectionBanner />
-      <Navigation />
-      <ErrorBoundary>
-        <Sidebar onFind={() => setDialog('find')} />
-      </ErrorBoundary>
-      <main className="main">
-        <ErrorBoundary key={location}>
-          <Switch>
-            <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
-            <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
-            <Route path="/rooms">
-              <RoomsPage />
-            </Route>
-            <Route path="/people">
-              <PeoplePage />
-            </Route>
-            <Route path="/settings">
-              <SettingsPage />
-            </Route>
-            <Route path="/settings/devices">
-              <DevicesPage />
-            </Route>
-            <Route path="/">
-              <EmptyPage
-                title="Pick a conversation"
-                text="Or start a new one: with a friend, in a group, or in a public room."
-              />
-            </Route>
-            <Route>
-              <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
-            </Route>
-          </Switch>
+    <OpenPersonContext value={openPerson}>
+      {' '}
+      <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
+        <ConnectionBanner />
+        <Navigation />
+        <ErrorBoundary>
+          <Sidebar onFind={() => setDialog('find')} />
         </ErrorBoundary>
-      </main>
-      <ErrorBoundary key={typeof dialog === 'object' ? 'newChat' : dialog}>
-        <Dialogs open={dialog} onOpen={setDialog} />
-      </ErrorBoundary>
-      <MessageNotifier />
-      <Toasts />
-    </div>
+        <main className="main">
+          <ErrorBoundary key={location}>
+            <Switch>
+              <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
+              <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
+              <Route path="/rooms">
+                <RoomsPage />
+              </Route>
+              <Route path="/people">
+                <PeoplePage />
+              </Route>
+              <Route path="/settings">
+                <SettingsPage />
+              </Route>
+              <Route path="/settings/devices">
+                <DevicesPage />
+              </Route>
+              <Route path="/">
+                <EmptyPage
+                  title="Pick a conversation"
+                  text="Or start a new one: with a friend, in a group, or in a public room."
+                />
+              </Route>
+              <Route>
+                <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
+              </Route>
+            </Switch>
+          </ErrorBoundary>
+        </main>
+        <ErrorBoundary key={typeof dialog === 'object' ? 'newChat' : dialog}>
+          <Dialogs open={dialog} onOpen={setDialog} />
+        </ErrorBoundary>
+        <MessageNotifier />
+        <Toasts />
+      </div>
+    </OpenPersonContext>
   );
 }
 
 /** A dialog that belongs to no page. */
-type OpenDialog = 'find' | 'keys' | 'logOut' | { readonly newChat: Kind } | undefined;
+type OpenDialog = 'find' | 'keys' | 'logOut' | { readonly newChat: Kind } | PersonShown | undefined;
+
+interface PersonShown {
+  readonly person: string;
+  readonly conversationId: string | undefined;
+}
 
 function Dialogs({ open, onOpen }: { readonly open: OpenDialog; readonly onOpen: (next: OpenDialog) => void }) {
   const close = () => onOpen(undefined);
@@ -89,7 +100,10 @@ function Dialogs({ open, onOpen }: { readonly open: OpenDialog; readonly onOpen:
       {open === 'find' && <FindDialog actions={actions} onClose={close} />}
       {open === 'keys' && <KeysDialog onClose={close} />}
       {open === 'logOut' && <LogOutDialog onClose={close} />}
-      {typeof open === 'object' && <NewChat initialKind={open.newChat} onClose={close} />}
+      {typeof open === 'object' && 'person' in open && (
+        <PersonCard userId={open.person} conversationId={open.conversationId} onClose={close} />
+      )}
+      {typeof open === 'object' && 'newChat' in open && <NewChat initialKind={open.newChat} onClose={close} />}
     </Suspense>
   );
 }

@@ -26,7 +26,7 @@ import { MessageRow } from '../messages/message.tsx';
 import { PinsPanel } from './pins-panel.tsx';
 import { removalText, useRemovals, type Removal } from './removal.ts';
 import { SearchPanel } from './search-panel.tsx';
-import { sinceOf } from '../shared/times.ts';
+import { presenceTextOf } from '../people/presence-text.ts';
 import { rowsOf } from '../messages/timeline-rows.ts';
 import { Timeline, type Jump } from '../messages/timeline.tsx';
 import { copyText } from '../shared/copy.ts';
@@ -363,8 +363,6 @@ function PartnerAvatar({ userId }: { readonly userId: string | undefined }) {
   return <Avatar user={user} size={42} presence={state} />;
 }
 
-const presenceTexts = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
-
 /** Maximum number of members whose presence is watched. */
 const MAX_WATCHED = 50;
 
@@ -382,15 +380,7 @@ function Subtitle({ id }: { readonly id: string }) {
   if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
   if (conversation.kind === 'direct') {
     const partnerPresence = partner && presence.get(partner.id);
-    return (
-      <p className="cut">
-        {partnerPresence
-          ? partnerPresence.state === 'offline' && partnerPresence.lastSeenAt !== undefined
-            ? `Last seen ${sinceOf(partnerPresence.lastSeenAt)}`
-            : presenceTexts[partnerPresence.state]
-          : `@${partner?.username ?? ''}`}
-      </p>
-    );
+    return <p className="cut">{partnerPresence ? presenceTextOf(partnerPresence) : `@${partner?.username ?? ''}`}</p>;
   }
   // The user is one of them.
   const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length + 1;

@@ -1,12 +1,12 @@
 import type { Conversation, Member } from '@parley/contracts';
-import { Ban, Crown, Ellipsis, MessageCircle, Mic, MicOff, ShieldCheck, ShieldOff, UserMinus } from 'lucide-react';
+import { Ellipsis, MessageCircle } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
 import { Avatar } from '../people/avatar.tsx';
+import { useOpenPerson } from '../people/open-person.ts';
+import { useMemberActions } from './member-actions.tsx';
 import { openDirectConversation, useChat, useClient, useMe, useUser, useView } from '../shared/chat.ts';
-import { Dialog } from '../shared/dialog.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
-import { now } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 /** How many members are shown at first, and added by each "Show more". */
@@ -77,80 +77,28 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
   const [, navigate] = useLocation();
   const { userId, role, status } = member;
   const user = useUser(userId);
+  const openPerson = useOpenPerson();
   const state = useChat(({ presence }) => presence.get(userId)?.state);
-  const ownRole = conversation.me?.role;
   const name = user?.displayName ?? '…';
-  const [isHandingOver, setHandingOver] = useState(false);
-  const path = `/conversations/${conversation.id}/members/${userId}`;
-  const change = (body: object, confirmation: string) =>
-    void attempt(() => client.request('PATCH', path, { body })).then((done) => done && toast(confirmation));
-  const canManage = userId !== me.id && (ownRole === 'creator' || (ownRole === 'admin' && role === 'member'));
-  const items: (MenuItem | false)[] = [
-    userId !== me.id && {
-      label: 'Write to them',
-      icon: <MessageCircle size={17} />,
-      onSelect: () => void attempt(async () => navigate(`/c/${await openDirectConversation(client, userId)}`)),
-    },
-    ownRole === 'creator' &&
-      canManage &&
-      (role === 'admin'
-        ? {
-            label: 'No admin any more',
-            icon: <ShieldOff size={17} />,
-            onSelect: () => change({ role: 'member' }, `${name} is a member again`),
-          }
-        : {
-            label: 'Make admin',
-            icon: <ShieldCheck size={17} />,
-            onSelect: () => change({ role: 'admin' }, `${name} is an admin now`),
-          }),
-    ownRole === 'creator' &&
-      canManage && { label: 'Hand over to them', icon: <Crown size={17} />, onSelect: () => setHandingOver(true) },
-    canManage &&
-      (status === 'muted'
-        ? {
-            label: 'Unmute',
-            icon: <Mic size={17} />,
-            onSelect: () => change({ status: 'active' }, `${name} may write again`),
-          }
-        : {
-            label: 'Mute',
-            icon: <MicOff size={17} />,
-            onSelect: () => change({ status: 'muted' }, `${name} is muted`),
-          }),
-    canManage && {
-      label: 'Mute for an hour',
-      icon: <MicOff size={17} />,
-      onSelect: () =>
-        change(
-          { status: 'muted', mutedUntil: new Date(now() + 3_600_000).toISOString() },
-          `${name} is muted for an hour`,
-        ),
-    },
-    canManage && {
-      label: 'Remove',
-      icon: <UserMinus size={17} />,
-      danger: true,
-      onSelect: () => void attempt(() => client.request('DELETE', path)),
-    },
-    canManage && {
-      label: 'Ban',
-      icon: <Ban size={17} />,
-      danger: true,
-      onSelect: () => change({ status: 'banned' }, `${name} is banned`),
-    },
-  ];
-  const actions = items.filter((item) => item !== false);
+  const { items, dialog } = useMemberActions(conversation, member);
+  const writing: MenuItem = {
+    label: 'Write to them',
+    icon: <MessageCircle size={17} />,
+    onSelect: () => void attempt(async () => navigate(`/c/${await openDirectConversation(client, userId)}`)),
+  };
+  const actions = userId === me.id ? items : [writing, ...items];
   return (
     <div className="person">
-      <Avatar user={user} size={38} presence={state} />
-      <span className="grow">
-        <span className="cut">
-          {name}
-          {userId === me.id && ' (you)'}
+      <button type="button" className="who-button grow" onClick={() => openPerson(userId, conversation.id)}>
+        <Avatar user={user} size={38} presence={state} />
+        <span className="grow">
+          <span className="cut">
+            {name}
+            {userId === me.id && ' (you)'}
+          </span>
+          <small className="cut">@{user?.username ?? ''}</small>
         </span>
-        <small className="cut">@{user?.username ?? ''}</small>
-      </span>
+      </button>
       {status === 'muted' && <span className="tag">Muted</span>}
       {role !== 'member' && <span className="tag">{role === 'creator' ? 'Creator' : 'Admin'}</span>}
       {actions.length > 0 && (
@@ -161,28 +109,7 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
           items={actions}
         />
       )}
-      {isHandingOver && (
-        <Dialog title={`Hand over to ${name}?`} onClose={() => setHandingOver(false)}>
-          <p>
-            {name} becomes the creator, and you an admin. Only {name} can give it back.
-          </p>
-          <div className="row end">
-            <button type="button" className="button" onClick={() => setHandingOver(false)}>
-              Cancel
-            </button>
-            <button
-              type="button"
-              className="button primary"
-              onClick={() => {
-                change({ role: 'creator' }, `${name} is the creator now`);
-                setHandingOver(false);
-              }}
-            >
-              Hand over
-            </button>
-          </div>
-        </Dialog>
-      )}
+      {dialog}
     </div>
   );
 }

@@ -14,6 +14,7 @@ import {
   PinOff,
   Reply,
   Trash2,
+  UserRound,
   Users,
 } from 'lucide-react';
 import { memo, useState } from 'react';
@@ -21,6 +22,7 @@ import { useChat, useClient, useUser } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Attachments } from '../files/attachments.tsx';
 import { Avatar, nameColorOf } from '../people/avatar.tsx';
+import { useOpenPerson } from '../people/open-person.ts';
 import { draftsOf } from '../conversation/drafts.ts';
 import { EmojiButton } from '../shared/emoji-button.tsx';
 import { ForwardDialog } from './forward-dialog.tsx';
@@ -100,6 +102,8 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
   const sender = useUser(message.senderId);
   const [active, setActive] = useState(false);
   const [open, setOpen] = useState(false);
+  const openPerson = useOpenPerson();
+  const showSender = () => openPerson(message.senderId, message.conversationId);
   const isDeleted = message.deletedAt !== undefined;
   const classes = ['message', kind, own && 'own', joinsAbove && 'joins-above', joinsBelow && 'joins-below']
     .filter(Boolean)
@@ -118,14 +122,28 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
     >
       {kind === 'group' && !own && (
-        <div className="message-face">{!joinsBelow && <Avatar user={sender} size={36} />}</div>
+        <div className="message-face">
+          {!joinsBelow && (
+            // For the pointer: the name and the menu open the card by the keyboard.
+            <button type="button" tabIndex={-1} aria-hidden="true" onClick={showSender}>
+              <Avatar user={sender} size={36} />
+            </button>
+          )}
+        </div>
       )}
       <div className="message-main">
         {kind === 'group' && !own && !joinsAbove && (
           <div className="message-name">
-            <span className="cut" style={{ color: nameColorOf(message.senderId) }}>
+            <button
+              type="button"
+              className="cut"
+              tabIndex={active ? 0 : -1}
+              aria-label={`About ${sender?.displayName ?? 'the sender'}`}
+              style={{ color: nameColorOf(message.senderId) }}
+              onClick={showSender}
+            >
               {sender?.displayName ?? '…'}
-            </span>
+            </button>
             {sender?.kind === 'bot' && <span className="tag">Bot</span>}
             {sender?.kind === 'guest' && <span className="tag">Guest</span>}
           </div>
@@ -310,6 +328,7 @@ interface MessageToolsProps {
 function MessageTools({ message, own, role, onReply, onEdit, onToggle }: MessageToolsProps) {
   const client = useClient();
   const visit = useVisit();
+  const openPerson = useOpenPerson();
   const [dialog, setDialog] = useState<'forward' | 'receipts'>();
   const { id, conversationId, seq } = message;
   const isLeader = role === 'creator' || role === 'admin';
@@ -326,6 +345,11 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
       (message.pinnedAt === undefined
         ? { label: 'Pin', icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
         : { label: 'Unpin', icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
+    !own && {
+      label: 'About the sender',
+      icon: <UserRound size={17} />,
+      onSelect: () => openPerson(message.senderId, conversationId),
+    },
     { label: 'Who has it', icon: <Users size={17} />, onSelect: () => showDialog('receipts') },
     !own && {
       label: 'Mark unread from here',

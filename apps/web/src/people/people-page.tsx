@@ -5,6 +5,7 @@ import { useLocation } from 'wouter';
 import { openDirectConversation, useChat, useClient, useWatchedPresence } from '../shared/chat.ts';
 import { listItems } from '../shared/lists.ts';
 import { Avatar } from './avatar.tsx';
+import { useOpenPerson } from './open-person.ts';
 import { PeoplePicker } from './people-picker.tsx';
 import { attempt } from '../shared/toasts.tsx';
 
@@ -114,13 +115,16 @@ export function PeoplePage() {
 
 function PersonEntry({ user, children }: { readonly user: User; readonly children: React.ReactNode }) {
   const state = useChat(({ presence }) => presence.get(user.id)?.state);
+  const openPerson = useOpenPerson();
   return (
     <div className="person">
-      <Avatar user={user} size={42} presence={state} />
-      <span className="grow">
-        <span className="cut">{user.displayName}</span>
-        <small className="cut">@{user.username}</small>
-      </span>
+      <button type="button" className="who-button grow" onClick={() => openPerson(user.id)}>
+        <Avatar user={user} size={42} presence={state} />
+        <span className="grow">
+          <span className="cut">{user.displayName}</span>
+          <small className="cut">@{user.username}</small>
+        </span>
+      </button>
       {children}
     </div>
   );

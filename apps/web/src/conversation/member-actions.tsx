@@ -1,0 +1,97 @@
+import type { Conversation, Member } from '@parley/contracts';
+import { Ban, Crown, Mic, MicOff, ShieldCheck, ShieldOff, UserMinus } from 'lucide-react';
+import { useState, type ReactNode } from 'react';
+import { useClient, useMe, useUser } from '../shared/chat.ts';
+import { Dialog } from '../shared/dialog.tsx';
+import type { MenuItem } from '../shared/menu.tsx';
+import { now } from '../shared/times.ts';
+import { attempt, toast } from '../shared/toasts.tsx';
+
+/** What the user's role allows to do about a member, and the dialog that one of these actions opens. */
+export function useMemberActions(
+  conversation: Conversation,
+  { userId, role, status }: Member,
+): { readonly items: readonly MenuItem[]; readonly dialog: ReactNode } {
+  const client = useClient();
+  const me = useMe();
+  const name = useUser(userId)?.displayName ?? '…';
+  const ownRole = conversation.me?.role;
+  const [isHandingOver, setHandingOver] = useState(false);
+  const path = `/conversations/${conversation.id}/members/${userId}`;
+  const change = (body: object, confirmation: string) =>
+    void attempt(() => client.request('PATCH', path, { body })).then((done) => done && toast(confirmation));
+  const canManage = userId !== me.id && (ownRole === 'creator' || (ownRole === 'admin' && role === 'member'));
+  const items: (MenuItem | false)[] = [
+    ownRole === 'creator' &&
+      canManage &&
+      (role === 'admin'
+        ? {
+            label: 'No admin any more',
+            icon: <ShieldOff size={17} />,
+            onSelect: () => change({ role: 'member' }, `${name} is a member again`),
+          }
+        : {
+            label: 'Make admin',
+            icon: <ShieldCheck size={17} />,
+            onSelect: () => change({ role: 'admin' }, `${name} is an admin now`),
+          }),
+    ownRole === 'creator' &&
+      canManage && { label: 'Hand over to them', icon: <Crown size={17} />, onSelect: () => setHandingOver(true) },
+    canManage &&
+      (status === 'muted'
+        ? {
+            label: 'Unmute',
+            icon: <Mic size={17} />,
+            onSelect: () => change({ status: 'active' }, `${name} may write again`),
+          }
+        : {
+            label: 'Mute',
+            icon: <MicOff size={17} />,
+            onSelect: () => change({ status: 'muted' }, `${name} is muted`),
+          }),
+    canManage && {
+      label: 'Mute for an hour',
+      icon: <MicOff size={17} />,
+      onSelect: () =>
+        change(
+          { status: 'muted', mutedUntil: new Date(now() + 3_600_000).toISOString() },
+          `${name} is muted for an hour`,
+        ),
+    },
+    canManage && {
+      label: 'Remove',
+      icon: <UserMinus size={17} />,
+      danger: true,
+      onSelect: () => void attempt(() => client.request('DELETE', path)),
+    },
+    canManage && {
+      label: 'Ban',
+      icon: <Ban size={17} />,
+      danger: true,
+      onSelect: () => change({ status: 'banned' }, `${name} is banned`),
+    },
+  ];
+  const dialog = isHandingOver && (
+    <Dialog title={`Hand over to ${name}?`} onClose={() => setHandingOver(false)}>
+      <p>
+        {name} becomes the creator, and you an admin. Only {name} can give it back.
+      </p>
+      <div className="row end">
+        <button type="button" className="button" onClick={() => setHandingOver(false)}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button primary"
+          onClick={() => {
+            change({ role: 'creator' }, `${name} is the creator now`);
+            setHandingOver(false);
+          }}
+        >
+          Hand over
+        </button>
+      </div>
+    </Dialog>
+  );
+  return { items: items.filter((item) => item !== false), dialog };
+}
