@@ -1,6 +1,7 @@
 import { eventually, uniqueName, type ChatClient } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
 import { expect, it } from 'vitest';
+import { violationsOn } from './axe.js';
 import { useTestBrowser } from './hooks.js';
 import { conversationLink, messageRow, sendBy, type Size } from './test-browser.js';
 
@@ -91,7 +92,7 @@ it('a conversation with 450 unread messages opens at the first one', async () =>
   await page.getByRole('button', { name: 'Mark as read' }).waitFor();
   expect((await me(ann.client, id)).readSeq).toBe(visible.at(-1));
   await page
-    .getByRole('button', { name: /\d unread$/ })
+    .getByRole('button', { name: /^\d+ new since \d\d:\d\d$/ })
     .last()
     .click();
   await eventually(async () => expect(await visibleSeqs(page)).toContain(visible.at(-1)! + 1));
@@ -179,4 +180,68 @@ it('messages marked as unread stay so until the conversation is opened again, at
   await page.mouse.wheel(0, 2_000);
   await eventually(async () => expect((await me(ann.client, id)).unread).toBe(0));
   expect(await me(ann.client, id)).not.toHaveProperty('unreadFrom');
+});
+
+it('a bar tells since when messages are unread, below what is shown and above it', async () => {
+  const { page } = await readerOf(30, 40);
+  await conversationLink(page, 'Garden').click();
+  await page.locator('.unread-line').waitFor();
+  const bar = page.getByRole('button', { name: /^\d+ new since \d\d:\d\d$/ });
+  await page
+    .locator('.unread-below')
+    .getByRole('button', { name: /new since/ })
+    .waitFor();
+  await page.getByRole('button', { name: /^Jump to newest/ }).click();
+  await page
+    .locator('.unread-above')
+    .getByRole('button', { name: /new since/ })
+    .waitFor();
+  const count = Number.parseInt((await bar.textContent())!, 10);
+  await bar.click();
+  await eventually(async () => expect(await visibleSeqs(page)).toContain(30 + 1 + 40 - count + 1));
+});
+
+it('a button goes to the next unread mention, and to the one after that', async () => {
+  const { ann, ben, id, page } = await readerOf(20, 60);
+  const { username } = ann.client.user;
+  await sendBy(ben, id, `First for @${username}`);
+  for (let n = 1; n <= 40; n++) await sendBy(ben, id, `Between ${n}`);
+  await sendBy(ben, id, `Second for @${username}`);
+  for (let n = 1; n <= 40; n++) await sendBy(ben, id, `After ${n}`);
+  await conversationLink(page, 'Garden').click();
+  await page.locator('.unread-line').waitFor();
+  const next = page.getByRole('button', { name: 'Jump to the next mention of you' });
+  const flashing = (text: string) => page.locator('.message.flash', { hasText: text });
+  await next.click();
+  await flashing('First for').waitFor();
+  await next.click();
+  await flashing('Second for').waitFor();
+  expect(await visibleSeqs(page)).toContain(20 + 1 + 60 + 1 + 40 + 1);
+});
+
+it('a date leads to the first message of that day', async () => {
+  const { page } = await readerOf(250, 1);
+  await conversationLink(page, 'Garden').click();
+  await messageRow(page, 'New 1').waitFor();
+  const requests: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().includes('/messages?')) requests.push(request.url());
+  });
+  const jumpTo = async (day: Date) => {
+    await page.getByRole('button', { name: 'More' }).first().click();
+    await page.getByRole('menuitem', { name: 'Jump to date' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Jump to date' });
+    await dialog.getByLabel('Day').fill(day.toISOString().slice(0, 10));
+    await dialog.getByRole('button', { name: 'Jump', exact: true }).click();
+    return dialog;
+  };
+  const dialog = await jumpTo(new Date(Date.now() + 3 * 86_400_000));
+  await dialog.getByText('There is no message of that day or later.').waitFor();
+  expect(await violationsOn(page, 'jump to date')).toEqual([]);
+  await page.keyboard.press('Escape');
+  requests.length = 0;
+  await jumpTo(new Date(Date.now() - 3 * 86_400_000));
+  await eventually(async () => expect(await visibleSeqs(page)).toContain(1));
+  await messageRow(page, 'Old 1').first().waitFor();
+  expect(requests.length).toBeLessThanOrEqual(4);
 });

@@ -1,5 +1,5 @@
 import type { ChatMessage, ConversationView, ParleyClient } from '@parley/client';
-import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search } from 'lucide-react';
+import { ArrowLeft, Brush, CalendarDays, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search } from 'lucide-react';
 import { Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
 import {
@@ -38,9 +38,10 @@ import './conversation.css';
 
 // Loaded when opened: few people open these panels.
 const Board = lazyPart(() => import('../board/board.tsx'));
+const DateDialog = lazyPart(() => import('../messages/date-dialog.tsx'));
 const PeerPanel = lazyPart(() => import('../peer/peer-panel.tsx'));
 
-export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'peer';
+export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'peer' | 'date';
 
 export function ConversationPage({ id }: { readonly id: string }) {
   const client = useClient();
@@ -252,6 +253,7 @@ function Conversation({ id, view, visit, isReady }: ConversationProps) {
           {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
           {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
           {panel === 'board' && <Board id={id} onClose={close} />}
+          {panel === 'date' && <DateDialog id={id} onPick={showMessage} onClose={close} />}
           {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
         </Suspense>
       </ErrorBoundary>
@@ -305,6 +307,7 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
   const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
   const items: (MenuItem | false)[] = [
     { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
+    { label: 'Jump to date', icon: <CalendarDays size={17} />, onSelect: () => onPanel('date') },
     { label: 'Drawing board', icon: <Brush size={17} />, onSelect: () => onPanel('board') },
     direct && { label: 'Direct connection', icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
     conversation.visibility === 'public' && { label: 'Copy link', icon: <Link2 size={17} />, onSelect: share },

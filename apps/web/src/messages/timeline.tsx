@@ -1,12 +1,13 @@
 import type { ConversationView, LoadOptions } from '@parley/client';
-import { ArrowDown, ArrowUp } from 'lucide-react';
+import { ArrowDown, ArrowUp, AtSign } from 'lucide-react';
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { titleOf, useChat, useClient, useMe, usePartner, useView } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { MessageRow } from './message.tsx';
 import { isKey } from '../keys/keys.ts';
-import { dayOf } from '../shared/times.ts';
+import { dayOf, sinceTimeOf } from '../shared/times.ts';
+import { findMention, messagesOf } from './find-message.ts';
 import { isAttended, SeenRows } from './seen-rows.ts';
 import { around, boundsOf, grown, keyOf, rowsOf, type Row, type RowRange } from './timeline-rows.ts';
 import './timeline.css';
@@ -81,7 +82,13 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   const unmounted = useRef(new AbortController());
   useEffect(() => () => unmounted.current.abort(), []);
   const [isAway, setAway] = useState(false);
-  const [isUnreadAbove, setUnreadAbove] = useState(false);
+  const [unreadPlace, setUnreadPlace] = useState<UnreadPlace>();
+  const firstMessage = messages.find(({ seq }) => seq === firstUnread);
+  const lastKnownFirst = useRef(firstMessage);
+  if (firstMessage) lastKnownFirst.current = firstMessage;
+  const since = lastKnownFirst.current;
+  const newText =
+    since && since.seq > view.readSeq ? `${unread} new since ${sinceTimeOf(since.createdAt)}` : `${unread} new`;
   const offline = useChat(({ connection }) => connection === 'offline');
 
   const latest = useRef({ range, rows, keys, from, to, hasBefore, hasAfter, following, kept });
@@ -97,7 +104,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
     const atEnd = latest.current.following && distance < BOTTOM_DISTANCE;
     setAway(!latest.current.following || distance > 400);
     saved.current = { top: box.scrollTop, height: box.scrollHeight };
-    setUnreadAbove(isFirstUnreadAbove(client.getState().conversations.get(id), box));
+    setUnreadPlace(unreadPlaceOf(client.getState().conversations.get(id), box));
     if (atEnd) {
       anchor.current = 'bottom';
       if (isAttended() || followed.current === Infinity)
@@ -260,6 +267,19 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
       showTarget(current.messages.map(keyOf), at, 'top');
     });
 
+  /** The mention that was shown last. */
+  const lastMention = useRef(0);
+  const toMention = () =>
+    void attempt(async () => {
+      const load = messagesOf(client, id);
+      const from = (view.conversation.me?.unreadFrom ?? view.readSeq + 1) - 1;
+      const seq =
+        (await findMention(load, me.id, Math.max(from, lastMention.current))) ?? (await findMention(load, me.id, from));
+      if (seq === undefined) return toast('The mention is further on.');
+      lastMention.current = seq;
+      return onJump(seq);
+    });
+
   const toNewest = () => {
     const stay = () => {
       anchor.current = 'bottom';
@@ -344,22 +364,34 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
           )}
         </div>
       </div>
-      {isUnreadAbove && unread > 0 && (
-        <div className="unread-above">
+      {unreadPlace && unread > 0 && (
+        <div className={`unread-${unreadPlace}`}>
           <button type="button" onClick={toFirstUnread}>
-            <ArrowUp size={16} />
-            {unread} unread
+            {unreadPlace === 'above' ? <ArrowUp size={16} /> : <ArrowDown size={16} />}
+            {newText}
           </button>
           <button
             type="button"
             onClick={() => {
               visit.markRead();
-              setUnreadAbove(false);
+              setUnreadPlace(undefined);
             }}
           >
             Mark as read
           </button>
         </div>
+      )}
+      {view.mentions > 0 && (
+        <button
+          type="button"
+          className="to-mention"
+          aria-label="Jump to the next mention of you"
+          title="Jump to the next mention of you"
+          onClick={toMention}
+        >
+          <AtSign size={20} />
+          <span className="badge">{view.mentions}</span>
+        </button>
       )}
       {isAway && (
         <button
@@ -391,15 +423,20 @@ function firstTarget(rows: readonly Row[]): Target | undefined {
   return row && { key: row.key, place: 'top' };
 }
 
-/** Whether the first unread message lies above what the scroller shows, or above all messages that are loaded. */
-function isFirstUnreadAbove(view: ConversationView | undefined, scroller: HTMLElement): boolean {
-  if (!view || view.unread === 0) return false;
-  const edge = scroller.getBoundingClientRect().top;
-  const topmost = Array.from(scroller.querySelectorAll<HTMLElement>('[data-seq]')).find(
-    (row) => row.getBoundingClientRect().bottom > edge,
-  );
+type UnreadPlace = 'above' | 'below' | undefined;
+
+/** Whether the first unread message lies above or below what the scroller shows, loaded or not. */
+function unreadPlaceOf(view: ConversationView | undefined, scroller: HTMLElement): UnreadPlace {
+  if (!view || view.unread === 0) return undefined;
+  const { top, bottom } = scroller.getBoundingClientRect();
+  const shown = Array.from(scroller.querySelectorAll<HTMLElement>('[data-seq]')).filter((row) => {
+    const edges = row.getBoundingClientRect();
+    return edges.bottom > top && edges.top < bottom;
+  });
+  if (shown.length === 0) return undefined;
   const first = view.firstUnread ?? view.conversation.me?.unreadFrom ?? view.readSeq + 1;
-  return topmost !== undefined && first < Number(topmost.dataset['seq']);
+  if (first < Number(shown[0]!.dataset['seq'])) return 'above';
+  return first > Number(shown.at(-1)!.dataset['seq']) ? 'below' : undefined;
 }
 
 function showRow(row: HTMLElement, { place }: Target, box: HTMLElement): void {

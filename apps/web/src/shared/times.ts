@@ -15,6 +15,8 @@ const daysAgo = (at: Date): number => Math.round((midnight(new Date(now())) - mi
 
 export const timeOf = (iso: string): string => timeOfDay.format(new Date(iso));
 export const momentOf = (iso: string): string => dateAndTime.format(new Date(iso));
+/** A time of today, or a day with its time. */
+export const sinceTimeOf = (iso: string): string => (daysAgo(new Date(iso)) <= 0 ? timeOf(iso) : momentOf(iso));
 export const dayKey = (iso: string): number => midnight(new Date(iso));
 
 /** A day in words, for the line above its messages. */
