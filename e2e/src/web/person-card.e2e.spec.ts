@@ -40,7 +40,12 @@ it('the keyboard opens the card of a message’s sender and mentions them', asyn
   const { page, ben, card } = await openGroup();
   const row = messageRow(page, 'The roses');
   await row.focus();
-  await page.keyboard.press('Tab');
+  const focused = () =>
+    page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent);
+  for (let step = 0; step < 5 && (await focused()) !== 'More'; step++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  for (let step = 0; step < 9 && (await focused()) !== 'About the sender'; step++)
+    await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await card.getByRole('button', { name: 'Mention' }).focus();
   await page.keyboard.press('Enter');

@@ -124,7 +124,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
       {kind === 'group' && !own && (
         <div className="message-face">
           {!joinsBelow && (
-            // For the pointer: the name and the menu open the card by the keyboard.
+            // For the pointer. By keyboard, the menu of each message opens the card.
             <button type="button" tabIndex={-1} aria-hidden="true" onClick={showSender}>
               <Avatar user={sender} size={36} />
             </button>
@@ -137,7 +137,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
             <button
               type="button"
               className="cut"
-              tabIndex={active ? 0 : -1}
+              tabIndex={-1}
               aria-label={`About ${sender?.displayName ?? 'the sender'}`}
               style={{ color: nameColorOf(message.senderId) }}
               onClick={showSender}

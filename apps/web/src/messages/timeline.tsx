@@ -429,14 +429,14 @@ type UnreadPlace = 'above' | 'below' | undefined;
 function unreadPlaceOf(view: ConversationView | undefined, scroller: HTMLElement): UnreadPlace {
   if (!view || view.unread === 0) return undefined;
   const { top, bottom } = scroller.getBoundingClientRect();
-  const shown = Array.from(scroller.querySelectorAll<HTMLElement>('[data-seq]')).filter((row) => {
-    const edges = row.getBoundingClientRect();
-    return edges.bottom > top && edges.top < bottom;
-  });
-  if (shown.length === 0) return undefined;
+  const edges = (row: Element) => row.getBoundingClientRect();
+  const rows = Array.from(scroller.querySelectorAll<HTMLElement>('[data-seq]'));
+  const topmost = rows.find((row) => edges(row).bottom > top);
+  // The end of a row tells whether it was seen.
+  const lowest = rows.findLast((row) => edges(row).bottom <= bottom + 1);
   const first = view.firstUnread ?? view.conversation.me?.unreadFrom ?? view.readSeq + 1;
-  if (first < Number(shown[0]!.dataset['seq'])) return 'above';
-  return first > Number(shown.at(-1)!.dataset['seq']) ? 'below' : undefined;
+  if (topmost && first < Number(topmost.dataset['seq'])) return 'above';
+  return lowest && first > Number(lowest.dataset['seq']) ? 'below' : undefined;
 }
 
 function showRow(row: HTMLElement, { place }: Target, box: HTMLElement): void {

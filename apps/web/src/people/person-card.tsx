@@ -1,6 +1,7 @@
 import type { Conversation, Member, User } from '@parley/contracts';
 import { AtSign, MessageCircle } from 'lucide-react';
 import { useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { Link, useLocation } from 'wouter';
 import { readOnlyReason } from '../conversation/composer.tsx';
 import { draftsOf } from '../conversation/drafts.ts';
@@ -79,7 +80,8 @@ function Card({
     const { edit, text } = drafts.of(id);
     const before = edit ? edit.text : text;
     drafts.write(id, `${before}${before === '' || /\s$/.test(before) ? '' : ' '}@${user.username} `);
-    onClose();
+    // The composer can take the focus once the dialog is closed.
+    flushSync(onClose);
     document.querySelector<HTMLElement>('.composer textarea')?.focus();
   };
   const kind = kinds[user.kind];
