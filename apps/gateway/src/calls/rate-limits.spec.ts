@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId, userRates } from '@parley/contracts';
+import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, TestGateway, type Device, type Person } from '../spec/test-gateway.js';
 
@@ -10,6 +11,9 @@ let gateway: TestGateway;
 const botSessions = new Map<string, { userId: string; sessionId: string; ownerId: string }>();
 let searches = 0;
 let mostSearches = 0;
+let lists = 0;
+let mostLists = 0;
+let listing = Promise.resolve();
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ CALL_DEADLINE_MS: '5000' }, (starting) =>
@@ -27,7 +31,12 @@ beforeAll(async () => {
       },
       'conversation.create.v1': () => ({ conversation: {}, created: true }),
       'conversation.open.v1': () => ({}),
-      'conversation.list.v1': () => ({ items: [] }),
+      'conversation.list.v1': async () => {
+        mostLists = Math.max(mostLists, ++lists);
+        await listing;
+        lists--;
+        return { items: [] };
+      },
       'member.add.v1': () => ({ member: {} }),
       'receipt.delivered.v1': () => ({ receipt: {} }),
       'receipt.read.v1': () => ({ receipt: {} }),
@@ -218,6 +227,24 @@ describe('the searches of one user', () => {
     mostSearches = 0;
     const statuses = await all(8, () => get('/api/v1/search/messages?q=word', token));
     expect([count(statuses, 200), mostSearches]).toEqual([8, 1]);
+  });
+});
+
+describe('calls of one user with large answers', () => {
+  it('are made four at a time, while those of others go on, and refused when they wait for long', async () => {
+    const [token, other] = [await gateway.token(gateway.person()), await gateway.token(gateway.person())];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    listing = promise;
+    mostLists = 0;
+    const list = (of: string) => get('/api/v1/conversations', of);
+    const refused = all(6, () => list(token)).then((statuses) => count(statuses, 429));
+    await eventually(() => expect(lists).toBe(4));
+    const others = list(other);
+    await eventually(() => expect(lists).toBe(5));
+    expect(await all(2, () => list(token))).toEqual([429, 429]);
+    resolve();
+    expect([await others, await refused, mostLists]).toEqual([200, 2, 5]);
+    expect(await all(8, () => list(token))).toEqual(Array(8).fill(200));
   });
 });
 

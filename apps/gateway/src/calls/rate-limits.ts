@@ -4,6 +4,7 @@ import { Limiters, type Buckets, type BurstRate, type Limiter, type Rate } from 
 import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
 import { addressKey, siteKey, type Client } from './client.js';
+import { LargeAnswers } from './large-answers.js';
 
 /** When to try again while another gateway has a search of the user under way. */
 const SEARCH_RETRY_MS = 500;
@@ -26,6 +27,7 @@ export class RateLimits {
    * number.
    */
   private readonly turns = new Map<string, Promise<void>>();
+  private readonly largeAnswers = new LargeAnswers();
 
   constructor(config: GatewayConfig, limiters: Limiters) {
     const scale = config.ADDRESS_LIMIT_SCALE;
@@ -72,7 +74,7 @@ export class RateLimits {
   /**
    * Makes an admitted call. Guesses at one password wait for each other, so that parallel guesses gain nothing, and a
    * wrong one counts as a failure. The searches of a user wait for each other, too, and are `rate_limited` while another
-   * gateway has one under way.
+   * gateway has one under way. Of calls with large answers a user has a few at a time.
    */
   limitParallel<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
     if (name === 'message.search') {
@@ -80,7 +82,7 @@ export class RateLimits {
       return this.inTurn(`search:${spender}`, () => this.search(spender, make));
     }
     const account = accountOf(name, input, client);
-    if (!account) return make();
+    if (!account) return client.session ? this.largeAnswers.make(name, spenderOf(client.session), make) : make();
     const { key, address } = account;
     return this.inTurn(keyFor(key, address && addressKey(address)), () => this.guess(account, make));
   }
