@@ -17,7 +17,7 @@ const LARGE: ReadonlySet<CallName> = new Set<CallName>([
   'message.edits',
   'drawing.get',
 ]);
-/** Enough for a client that starts. */
+/** Enough for a client that starts. `USER_LIMIT_SCALE` multiplies it. */
 const MAX_AT_A_TIME = 4;
 /** With the longest that a call takes, less than the 10 s in which it is answered. */
 const MAX_WAIT_MS = 1_500;
@@ -35,13 +35,18 @@ interface Places {
  */
 export class LargeAnswers {
   private readonly users = new Map<string, Places>();
+  private readonly max: number;
+
+  constructor(scale: number) {
+    this.max = Math.max(1, Math.round(MAX_AT_A_TIME * scale));
+  }
 
   /** Makes the call when the user has a place for it. Rejects with `rate_limited` when that takes too long. */
   async make<T>(name: CallName, spender: string, make: () => Promise<T>): Promise<T> {
     if (!LARGE.has(name)) return make();
     const places = this.users.get(spender) ?? { taken: 0, waiting: new Set<() => void>() };
     this.users.set(spender, places);
-    if (places.taken < MAX_AT_A_TIME) places.taken++;
+    if (places.taken < this.max) places.taken++;
     else await handedOver(places);
     try {
       return await make();

@@ -27,13 +27,14 @@ export class RateLimits {
    * number.
    */
   private readonly turns = new Map<string, Promise<void>>();
-  private readonly largeAnswers = new LargeAnswers();
+  private readonly largeAnswers: LargeAnswers;
 
   constructor(config: GatewayConfig, limiters: Limiters) {
     const scale = config.ADDRESS_LIMIT_SCALE;
     const perAddress = (name: string, rate: Omit<Rate, 'name'>): AddressLimiter =>
       new AddressLimiter(limiters, { name, ...rate }, scale);
     this.users = new UserRates(limiters, config.USER_LIMIT_SCALE);
+    this.largeAnswers = new LargeAnswers(config.USER_LIMIT_SCALE);
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
     this.failedLogins = perAddress('failures', rates.failedLogin);
