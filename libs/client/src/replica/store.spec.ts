@@ -1,6 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { conversation, user } from '../spec/fixtures.js';
+import { conversation, message, user } from '../spec/fixtures.js';
 import { Store } from './store.js';
+
+describe('new messages of conversations that are not known yet', () => {
+  const arrived: number[] = [];
+  const make = () => {
+    arrived.length = 0;
+    const store = new Store({
+      onIncomplete: () => undefined,
+      onOwnMessage: () => undefined,
+      onMessage: ({ seq }) => arrived.push(seq),
+      onPeople: () => undefined,
+    });
+    store.setOwn({ user: user('me') });
+    return store;
+  };
+  const arrive = (store: Store, seq: number) => store.applyEvent('message:new', { message: message(seq) });
+  const add = (store: Store, lastSeq: number) =>
+    store.applySync(
+      { epoch: 'e', changes: [], added: [conversation(lastSeq + 1, { lastSeq })], removed: [], complete: true },
+      new Map(),
+    );
+
+  it('are reported when the conversation is added with them', () => {
+    const store = make();
+    for (const seq of [3, 2, 3]) arrive(store, seq);
+    expect(arrived).toEqual([]);
+    add(store, 3);
+    arrive(store, 3);
+    expect(arrived).toEqual([2, 3]);
+  });
+
+  it('are reported when the conversation is added as it was before them', () => {
+    const store = make();
+    arrive(store, 2);
+    add(store, 1);
+    expect(arrived).toEqual([2]);
+    expect(store.state.conversations.get('c')?.conversation.lastSeq).toBe(2);
+  });
+});
 
 describe('conversations that are added and removed', () => {
   const gaps: boolean[] = [];

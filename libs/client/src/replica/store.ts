@@ -6,6 +6,8 @@ import type { ChatMessage, ClientState, ConnectionState, ConversationView } from
 
 /** Cursors that fit into a packet of `sync`. The conversations that were quiet longest are left out. */
 export const MAX_CURSORS = 1200;
+/** Maximum number of conversations with early messages, and of such messages of one. */
+const MAX_EARLY = 100;
 /** Typing ends locally a little after the server should have reported its end. */
 const TYPING_TIMEOUT_MS = 8_000;
 const MAX_REMEMBERED_REMOVALS = 200;
@@ -49,6 +51,8 @@ export class Store {
   private readonly listeners = new Set<() => void>();
   /** Conversations that were removed: an event that arrives afterwards may have been sent before the removal. */
   private readonly removed = new Set<string>();
+  /** New messages of conversations that a `sync` under way will add. They arrive with them, in the order of their seq. */
+  private readonly early = new Map<string, Map<number, Message>>();
 
   /** `keepTails`: whether the newest messages of each conversation are kept at hand for a reload. */
   constructor(
@@ -151,6 +155,7 @@ export class Store {
     for (const conversation of this.conversations.values()) stopTyping(conversation);
     this.conversations.clear();
     this.removed.clear();
+    this.early.clear();
     this.epoch = undefined;
     if (signedOut) {
       this.own = {};
@@ -190,17 +195,40 @@ export class Store {
     else this.conversations.set(id, new ConversationState(conversation, this.userId, this.keepTails));
     this.hooks.onPeople([createdBy, ...memberIds, ...(lastMessage ? [lastMessage.senderId] : [])]);
     this.changed();
+    this.applyEarly(id);
   }
 
   /** A message of a live event or an answer. */
   applyMessage(message: Message, kind: 'new' | 'updated', reaction?: ReactionChange): void {
     const { conversationId, senderId, seq } = message;
     const conversation = this.conversations.get(conversationId);
-    if (!conversation) return this.removed.has(conversationId) ? undefined : this.hooks.onIncomplete(true);
+    if (!conversation) {
+      if (this.removed.has(conversationId)) return;
+      if (kind === 'new') this.keepEarly(message);
+      return this.hooks.onIncomplete(true);
+    }
     const isNew = seq > conversation.lastSeq;
     this.change(conversationId, () => conversation.applyMessage(message, kind, reaction));
     this.messageArrived(message, isNew);
     if (kind === 'new') this.setTyping(conversationId, senderId, false);
+  }
+
+  private keepEarly(message: Message): void {
+    const { conversationId, seq } = message;
+    if (!this.early.has(conversationId) && this.early.size >= MAX_EARLY) return;
+    const messages = this.early.get(conversationId) ?? new Map<number, Message>();
+    if (messages.size < MAX_EARLY) this.early.set(conversationId, messages.set(seq, message));
+  }
+
+  /** The conversation as it was added may have these messages already: they are reported all the same. */
+  private applyEarly(conversationId: string): void {
+    const messages = this.early.get(conversationId);
+    this.early.delete(conversationId);
+    for (const message of [...(messages?.values() ?? [])].sort((a, b) => a.seq - b.seq)) {
+      const isKnown = message.seq <= (this.conversations.get(conversationId)?.lastSeq ?? 0);
+      if (isKnown) this.messageArrived(message, true);
+      else this.applyMessage(message, 'new');
+    }
   }
 
   setTyping(conversationId: string, userId: string, active: boolean): void {
@@ -226,6 +254,7 @@ export class Store {
     if (!conversation) return;
     stopTyping(conversation);
     this.conversations.delete(conversationId);
+    this.early.delete(conversationId);
     this.removed.add(conversationId);
     if (this.removed.size > MAX_REMEMBERED_REMOVALS) this.removed.delete(this.removed.values().next().value!);
     this.changed();
