@@ -11,11 +11,16 @@ import { ChatError, Position, type CallOutput } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 import { z } from 'zod';
 
-/** SQL: the lines after $2 that fit into $3 bytes, each with the number of lines after $2. */
+/** The longest coordinate in JSON, with its comma: `-1.2345678e-30,`. */
+const COORDINATE_BYTES = 15;
+/**
+ * SQL: the lines after $2 that fit into $3 bytes, each with the number of lines after $2. Their sizes are estimated from
+ * above: writing all coordinates to learn them took most of the time of a page.
+ */
 const LINES = `
   with sized as (
     select ${lineColumns}, n, sum(bytes) over (order by n) - bytes as before, count(*) over () as total
-    from (select *, 250 + octet_length(points::text) as bytes from chat.drawing_line where conversation_id = $1 and n > $2) l)
+    from (select *, 250 + ${COORDINATE_BYTES} * cardinality(points) as bytes from chat.drawing_line where conversation_id = $1 and n > $2) l)
   select ${lineColumns}, n, total from sized where before < $3 order by n`;
 interface CountedLine extends LineRow {
   n: number;

@@ -118,7 +118,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('large answers 
     const draw = (lines: number) =>
       on.engine.owner.query(
         `insert into chat.drawing_line (conversation_id, n, id, user_id, color, width, points, created_at)
-         select $1, n, 'line ' || n, $2, '#aabbcc', 1, array_fill(1234.5678::real, array[2000]), now() from generate_series(1, $3) n`,
+         select $1, n, 'line ' || n, $2, '#aabbcc', 1, array_fill('-1.2345678e-30'::real, array[2000]), now() from generate_series(1, $3) n`,
         [conversationId, anna, lines],
       );
     const part = (cursor?: string) =>
