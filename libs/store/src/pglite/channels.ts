@@ -1,9 +1,11 @@
 /**
  * How requests reach PGlite: in a thread of this process, or over the socket of another process that has the database open.
  */
+import { readFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /** Messages of Postgres' protocol, or an operation of PGlite. */
@@ -80,12 +82,26 @@ export async function* framesOf(socket: Socket): AsyncGenerator<Uint8Array> {
   }
 }
 
+declare const WebAssembly: { readonly Module: new (bytes: Uint8Array) => object };
+
+let compiled: { readonly pgliteWasmModule: object; readonly initdbWasmModule: object } | undefined;
+/**
+ * PGlite's code, which all threads of this process share and which outlives them. Compiled by each thread for itself, it
+ * took most of the time of opening, and a thread that ended while its code was still being optimised may have ended the
+ * process (nodejs/node#64500).
+ */
+function code(): NonNullable<typeof compiled> {
+  const folder = dirname(createRequire(import.meta.url).resolve('@electric-sql/pglite'));
+  const compile = (name: string): object => new WebAssembly.Module(readFileSync(join(folder, name)));
+  return (compiled ??= { pgliteWasmModule: compile('pglite.wasm'), initdbWasmModule: compile('initdb.wasm') });
+}
+
 /** PGlite in a thread of its own. */
 function threadChannel({ dataDir, template }: EngineOptions, { answered, ended }: ChannelListener): Channel {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
   // Without this process's flags, because some are not allowed for workers.
   const worker = new Worker(new URL(file, import.meta.url), {
-    workerData: { dataDir, loadDataDir: template },
+    workerData: { dataDir, loadDataDir: template, ...code() },
     execArgv: [],
   });
   worker.on('message', answered);
