@@ -221,7 +221,9 @@ describe.each(Object.entries(shared))('an invisible thing, in %s mode', (_, star
   async function answers<N extends CallName>(name: N, by: ChatClient, input: CallArguments<N>): Promise<unknown[]> {
     const { socket, http } = calls[name] as Call;
     const found: unknown[] = [];
-    if (socket !== undefined)
+    if (socket !== undefined) {
+      // The server may close a connection at any time, and its client opens it again.
+      if (!by.connected) await by.connect();
       found.push(
         await by.emit(socket, input).then(
           (data) => ({ data }),
@@ -231,6 +233,7 @@ describe.each(Object.entries(shared))('an invisible thing, in %s mode', (_, star
           },
         ),
       );
+    }
     if (http) {
       const { path, body } = toRequest(http, input as Record<string, unknown>);
       const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
