@@ -27,6 +27,18 @@ describe('the presence store in Redis', () => {
     await Promise.all([one.close(), other.close()]);
   });
 
+  it('starts although Redis is slow for a moment', async () => {
+    const redis = await startRedis();
+    const client = new Redis(redis.url);
+    // Longer than one call may take.
+    await client.call('CLIENT', 'PAUSE', '800', 'WRITE');
+    const store = await createRedisStore({ url: redis.url, logger });
+    expect((await store.read([newId()])).complete).toBe(true);
+    client.disconnect();
+    await store.close();
+    await redis.stop();
+  });
+
   it('is incomplete for a while after it lost its data', async () => {
     const redis = await startRedis();
     const options = { url: redis.url, logger, settleMs: 500 };

@@ -1,6 +1,6 @@
 import { times } from '@parley/contracts';
 import { RedisConnection, RedisGeneration, type RedisOptions } from '@parley/realtime';
-import { Unavailable } from '@parley/service-kit';
+import { pause, Unavailable } from '@parley/service-kit';
 import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
 import { storeTimes, type RecordUpdate, type PresenceStore, type StoreOptions } from './store.js';
 
@@ -19,9 +19,26 @@ export async function createRedisStore(
   options: RedisOptions & StoreOptions & { settleMs?: number },
 ): Promise<PresenceStore> {
   const store = new RedisStore(await RedisConnection.connect(options), options);
-  await store.read([]);
+  await firstRead(store, performance.now() + (options.connectMs ?? FIRST_READ_MS));
   return store;
 }
+
+/** Writes what every read needs. Redis may be slow for a moment, while everything starts at once. */
+async function firstRead(store: PresenceStore, until: number): Promise<void> {
+  try {
+    await store.read([]);
+  } catch (error) {
+    if (error instanceof Unavailable && performance.now() < until) {
+      await pause(FIRST_READ_PAUSE_MS);
+      return firstRead(store, until);
+    }
+    await store.close();
+    throw error;
+  }
+}
+/** How long a start waits for the first read. */
+const FIRST_READ_MS = 5_000;
+const FIRST_READ_PAUSE_MS = 100;
 
 const BUCKETS = 16;
 /** Time for which the record of an absent user is kept. */
