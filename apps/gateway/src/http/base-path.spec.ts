@@ -1,4 +1,4 @@
-import { ReverseProxy } from '@parley/testing';
+import { eventually, ReverseProxy } from '@parley/testing';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestGateway } from '../spec/test-gateway.js';
@@ -32,7 +32,7 @@ describe('a gateway under a path', () => {
   );
 
   it('answers probes of health at the root too', async () => {
-    expect((await fetch(`${root()}/health/ready`)).status).toBe(200);
+    await eventually(async () => expect((await fetch(`${root()}/health/ready`)).status).toBe(200));
   });
 
   it('leads from the path to the page below it', async () => {
