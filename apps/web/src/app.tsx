@@ -1,6 +1,6 @@
 import type { RevocationReason } from '@parley/contracts';
 import { useEffect, useState } from 'react';
-import { useChat, useClient } from './shared/chat.ts';
+import { useChat, useClient } from '@parley/react-ui/parts';
 import { Shell } from './shell.tsx';
 import { SignIn } from './sign-in/sign-in.tsx';
 

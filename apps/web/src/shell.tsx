@@ -1,40 +1,43 @@
 import { Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-react';
 import { Suspense, useCallback, useState, type ReactNode } from 'react';
-import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
-import { useChat, useMe } from './shared/chat.ts';
+import { Link, Route, Switch, useLocation, useRoute, useSearch } from 'wouter';
+import { ConversationPage, PersonCard, Sidebar, Toasts, type OpenPerson } from '@parley/react-ui';
+import {
+  Avatar,
+  ErrorBoundary,
+  KeysDialog,
+  lazyPart,
+  NewChat,
+  OpenPersonContext,
+  useChat,
+  useGlobalKeys,
+  useMe,
+  type Kind,
+} from '@parley/react-ui/parts';
 import { MessageNotifier } from './notifications/message-notifier.tsx';
-import { Avatar } from './people/avatar.tsx';
+import { messageOf } from './shared/app-places.tsx';
 import { basePath } from './shared/base-path.ts';
-import { ErrorBoundary, lazyPart } from './shared/error-boundary.tsx';
 import { LogOutDialog } from './shared/log-out-dialog.tsx';
-import { Toasts } from './shared/toasts.tsx';
-import { ConversationPage } from './conversation/conversation-page.tsx';
 import { useActions } from './find/actions.tsx';
-import { useGlobalKeys } from './keys/keys.ts';
-import { NewChat, type Kind } from './new-chat/new-chat.tsx';
 import { DevicesPage } from './settings/devices-page.tsx';
-import { OpenPersonContext, type OpenPerson } from './people/open-person.ts';
 import { PeoplePage } from './people/people-page.tsx';
 import { RoomLink } from './rooms/room-link.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
 import { SettingsPage } from './settings/settings-page.tsx';
 import './shell.css';
-import { Sidebar } from './sidebar/sidebar.tsx';
 
 const FindDialog = lazyPart(() => import('./find/find-dialog.tsx'));
-const PersonCard = lazyPart(() => import('./people/person-card.tsx'));
-const KeysDialog = lazyPart(() => import('./keys/keys-dialog.tsx'));
 
 /** The app of a signed-in user: navigation, sidebar and the present page. */
 export function Shell() {
   const [location] = useLocation();
   const [inConversation] = useRoute('/c/:id');
+  const at = messageOf(useSearch());
   const [dialog, setDialog] = useState<OpenDialog>();
   const openPerson = useCallback<OpenPerson>((person, conversationId) => setDialog({ person, conversationId }), []);
   useGlobalKeys({ find: () => setDialog('find'), help: () => setDialog('keys') });
   return (
     <OpenPersonContext value={openPerson}>
-      {' '}
       <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
         <ConnectionBanner />
         <Navigation />
@@ -44,7 +47,7 @@ export function Shell() {
         <main className="main">
           <ErrorBoundary key={location}>
             <Switch>
-              <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
+              <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} at={at} />}</Route>
               <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
               <Route path="/rooms">
                 <RoomsPage />

@@ -13,10 +13,9 @@ import {
 } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useLocation } from 'wouter';
-import type { Kind } from '../new-chat/new-chat.tsx';
+import { type Kind, useMe } from '@parley/react-ui/parts';
 import { densities, density } from '../settings/density.ts';
 import { labelOf, themeChoice } from '../settings/themes.ts';
-import { useMe } from '../shared/chat.ts';
 
 /** Something to do, found by its label and by other words for it. */
 export interface Action {

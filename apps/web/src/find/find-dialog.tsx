@@ -2,12 +2,19 @@ import type { ClientState } from '@parley/client';
 import type { Conversation, Found, User } from '@parley/contracts';
 import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useLocation } from 'wouter';
-import { openDirectConversation, titleOf, useChat, useClient, useMe } from '../shared/chat.ts';
-import { Avatar, RoomAvatar } from '../people/avatar.tsx';
-import { Dialog } from '../shared/dialog.tsx';
-import { Highlight } from '../shared/highlight.tsx';
-import { useSearch } from '../shared/search.ts';
-import { attempt } from '../shared/toasts.tsx';
+import {
+  Avatar,
+  Dialog,
+  Highlight,
+  RoomAvatar,
+  attempt,
+  openDirectConversation,
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  useSearch,
+} from '@parley/react-ui/parts';
 import type { Action } from './actions.tsx';
 import { matches, merge, type Entry } from './merge.ts';
 import './find.css';

@@ -1,10 +1,7 @@
 import { useEffect, useState } from 'react';
 import { useRoute } from 'wouter';
-import { useChat, useClient } from '../shared/chat.ts';
+import { peerChatsOf, summaryOf, toast, useChat, useClient } from '@parley/react-ui/parts';
 import { playSound, notify } from './notifications.ts';
-import { peerChatsOf } from '../peer/peer-chat.ts';
-import { summaryOf } from '../messages/summary.ts';
-import { toast } from '../shared/toasts.tsx';
 
 /**
  * Reports new messages: those of the open conversation to screen readers, others by sound and by the system's

@@ -1,8 +1,7 @@
 import type { ConversationView } from '@parley/client';
 import type { Message } from '@parley/contracts';
-import { summaryOf } from '../messages/summary.ts';
+import { readItem, summaryOf, writeItem } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
-import { readItem, writeItem } from '../shared/local-storage.ts';
 
 type Channel = 'sound' | 'system';
 const keyOf = (channel: Channel) => `parley:notify-${channel}`;

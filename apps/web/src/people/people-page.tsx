@@ -2,12 +2,17 @@ import type { ListedUser, User } from '@parley/contracts';
 import { Ban, MessageCircle, UserMinus, UserPlus } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
-import { openDirectConversation, useChat, useClient, useWatchedPresence } from '../shared/chat.ts';
-import { listItems } from '../shared/lists.ts';
-import { Avatar } from './avatar.tsx';
-import { useOpenPerson } from './open-person.ts';
-import { PeoplePicker } from './people-picker.tsx';
-import { attempt } from '../shared/toasts.tsx';
+import {
+  Avatar,
+  PeoplePicker,
+  attempt,
+  listItems,
+  openDirectConversation,
+  useChat,
+  useClient,
+  useOpenPerson,
+  useWatchedPresence,
+} from '@parley/react-ui/parts';
 
 type List = 'contacts' | 'blocks';
 

@@ -1,8 +1,7 @@
 import { useDeferredValue, useState, useSyncExternalStore } from 'react';
-import { useClient } from '../shared/chat.ts';
+import { Dialog, useClient } from '@parley/react-ui/parts';
 import { frameLogOf, type LoggedFrame } from './frame-log.ts';
 import './log.css';
-import { Dialog } from '../shared/dialog.tsx';
 
 const directions = { in: '↓ in', out: '↑ call', answer: '↓ ack' } as const;
 

@@ -1,10 +1,7 @@
 import type { Conversation } from '@parley/contracts';
 import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { useChat, useClient } from '../shared/chat.ts';
-import { explain } from '../shared/errors.ts';
-import { RoomAvatar } from '../people/avatar.tsx';
-import { attempt } from '../shared/toasts.tsx';
+import { RoomAvatar, attempt, explain, useChat, useClient } from '@parley/react-ui/parts';
 import './rooms.css';
 
 /** The page of a room's link. Members are sent to the conversation; others see what the room is, and join. */

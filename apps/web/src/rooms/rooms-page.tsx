@@ -2,11 +2,7 @@ import type { Conversation } from '@parley/contracts';
 import { Hash, Plus, UsersRound } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { useChat, useClient } from '../shared/chat.ts';
-import { colorOf, RoomAvatar } from '../people/avatar.tsx';
-import { NewChat } from '../new-chat/new-chat.tsx';
-import { attempt } from '../shared/toasts.tsx';
-import { useSearch } from '../shared/search.ts';
+import { NewChat, RoomAvatar, attempt, colorOf, useChat, useClient, useSearch } from '@parley/react-ui/parts';
 import './rooms.css';
 
 /** The page of public conversations. */

@@ -1,4 +1,4 @@
-import { Preference } from '../shared/preference.ts';
+import { Preference } from '@parley/react-ui/parts';
 
 /** How much room messages take. */
 export const densities = ['cosy', 'compact'] as const;

@@ -2,9 +2,7 @@ import type { Device } from '@parley/contracts';
 import { ArrowLeft, MonitorSmartphone } from 'lucide-react';
 import { useCallback, useEffect, useState } from 'react';
 import { Link } from 'wouter';
-import { useClient } from '../shared/chat.ts';
-import { momentOf, sinceOf } from '../shared/times.ts';
-import { attempt, toast } from '../shared/toasts.tsx';
+import { attempt, momentOf, sinceOf, toast, useClient } from '@parley/react-ui/parts';
 import './settings.css';
 
 export function DevicesPage() {

@@ -2,16 +2,21 @@ import type { Me } from '@parley/contracts';
 import { ChevronRight, LogOut, MonitorSmartphone, Terminal } from 'lucide-react';
 import { Suspense, useRef, useState, type FormEvent } from 'react';
 import { Link } from 'wouter';
-import { useChat, useClient, useMe } from '../shared/chat.ts';
-import { explain } from '../shared/errors.ts';
+import {
+  Avatar,
+  Dialog,
+  ErrorBoundary,
+  attempt,
+  explain,
+  lazyPart,
+  textField,
+  toast,
+  useChat,
+  useClient,
+  useMe,
+} from '@parley/react-ui/parts';
 import { isEnabled, setEnabled } from '../notifications/notifications.ts';
-import { Avatar } from '../people/avatar.tsx';
-import { Dialog } from '../shared/dialog.tsx';
-import { ErrorBoundary, lazyPart } from '../shared/error-boundary.tsx';
 import { LogOutDialog, useLogOut } from '../shared/log-out-dialog.tsx';
-import '../shared/forms.css';
-import { textField } from '../shared/forms.ts';
-import { attempt, toast } from '../shared/toasts.tsx';
 import { DensitySetting, ThemeSetting } from './theme-setting.tsx';
 import './settings.css';
 import { CredentialFields } from '../sign-in/credential-fields.tsx';

@@ -1,6 +1,6 @@
-import { usePreference } from '../shared/preference.ts';
+import { themes, usePreference } from '@parley/react-ui/parts';
 import { densities, density, densityLabels } from './density.ts';
-import { labelOf, themeChoice, themeOf, themes } from './themes.ts';
+import { labelOf, themeChoice, themeOf } from './themes.ts';
 
 /** The choice of the theme: swatches, and a slider. */
 export function ThemeSetting() {

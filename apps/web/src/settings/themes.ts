@@ -1,8 +1,5 @@
-import { Preference } from '../shared/preference.ts';
+import { onSystemThemeChange, Preference, systemTheme, type Theme, themes } from '@parley/react-ui/parts';
 
-/** The colour themes. */
-export const themes = ['daylight', 'paper', 'meadow', 'blossom', 'dusk', 'midnight', 'forest', 'ember'] as const;
-export type Theme = (typeof themes)[number];
 export type ThemeChoice = Theme | 'system';
 
 /** The chosen theme. `system`: one that suits the system's colour scheme, also when that changes. */
@@ -11,15 +8,12 @@ export const themeChoice = new Preference<ThemeChoice>('parley:theme', [...theme
 export const labelOf = (choice: ThemeChoice): string =>
   choice === 'system' ? 'Follow the system' : choice[0]!.toUpperCase() + choice.slice(1);
 
-const systemIsDark = (): MediaQueryList => matchMedia('(prefers-color-scheme: dark)');
-
-export const themeOf = (choice: ThemeChoice): Theme =>
-  choice === 'system' ? (systemIsDark().matches ? 'midnight' : 'daylight') : choice;
+export const themeOf = (choice: ThemeChoice): Theme => (choice === 'system' ? systemTheme() : choice);
 
 /** Shows the page in the chosen theme from now on. */
 export function followThemeChoice(): void {
   const apply = () => void (document.documentElement.dataset['theme'] = themeOf(themeChoice.value));
   apply();
   themeChoice.subscribe(apply);
-  systemIsDark().addEventListener('change', apply);
+  onSystemThemeChange(apply);
 }

@@ -1,6 +1,5 @@
 import { useLocation } from 'wouter';
-import { useChat, useClient } from './chat.ts';
-import { Dialog } from './dialog.tsx';
+import { Dialog, useChat, useClient } from '@parley/react-ui/parts';
 import { logOut } from './log-out.ts';
 
 /** Ends the session and shows the start page. */

@@ -1,5 +1,5 @@
 import type { ParleyClient } from '@parley/client';
-import { draftsOf } from '../conversation/drafts.ts';
+import { draftsOf } from '@parley/react-ui/parts';
 
 /** Ends the session. Nothing that the user wrote stays in this browser. */
 export async function logOut(client: ParleyClient): Promise<void> {

@@ -1,9 +1,7 @@
 import { ArrowRight, UserRoundPlus } from 'lucide-react';
 import { useState, type FormEvent } from 'react';
-import { useClient } from '../shared/chat.ts';
+import { explain, textField, useClient } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
-import { explain } from '../shared/errors.ts';
-import { textField } from '../shared/forms.ts';
 import { CredentialFields } from './credential-fields.tsx';
 import { deviceName } from './device-name.ts';
 import './sign-in.css';

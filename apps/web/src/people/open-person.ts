@@ -1,8 +1,0 @@
-import { createContext, useContext } from 'react';
-
-/** Opens a person's card; with a conversation, for what can be done about them there. */
-export type OpenPerson = (userId: string, conversationId?: string) => void;
-
-export const OpenPersonContext = createContext<OpenPerson>(() => undefined);
-
-export const useOpenPerson = (): OpenPerson => useContext(OpenPersonContext);

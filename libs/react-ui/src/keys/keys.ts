@@ -1,0 +1,61 @@
+import { useEffect, useRef } from 'react';
+
+/** All keys of the app that a browser does not have by itself. What handles a key asks {@link isKey}. */
+export const keys = {
+  find: { keys: ['Mod+k'], where: 'Everywhere', text: 'Find people, chats, rooms, messages and actions' },
+  help: { keys: ['?'], where: 'Everywhere', text: 'Show the keys' },
+  send: { keys: ['Enter', 'Mod+Enter'], where: 'Writing a message', text: 'Send it' },
+  editLast: { keys: ['ArrowUp'], where: 'Writing a message', text: 'In an empty field: edit your last message' },
+  cancel: { keys: ['Escape'], where: 'Writing a message', text: 'Cancel the reply or the edit' },
+  messageAbove: { keys: ['ArrowUp'], where: 'On a message', text: 'Go to the message above' },
+  messageBelow: { keys: ['ArrowDown'], where: 'On a message', text: 'Go to the message below' },
+  closePanel: { keys: ['Escape'], where: 'In a panel', text: 'Close it' },
+} as const satisfies Record<string, { keys: readonly string[]; where: string; text: string }>;
+/** The name of a key. */
+export type KeyName = keyof typeof keys;
+
+type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>;
+
+const isApple = (): boolean => /Mac|iP(?:hone|ad|od)/.test(navigator.platform);
+
+/** Whether the event is a key of this name. `apple`: whether ⌘ takes the place of Ctrl. */
+export function isKey(name: KeyName, event: Pressed, apple = isApple()): boolean {
+  return keys[name].keys.some((combination) => {
+    const needsMod = combination.startsWith('Mod+');
+    const key = needsMod ? combination.slice('Mod+'.length) : combination;
+    const [mod, other] = apple ? [event.metaKey, event.ctrlKey] : [event.ctrlKey, event.metaKey];
+    // A character may need Shift, which differs between keyboards, or AltGr, which counts as Ctrl with Alt.
+    const isCharacter = key.length === 1 && !needsMod;
+    return (
+      event.key.toLowerCase() === key.toLowerCase() &&
+      (isCharacter || (mod === needsMod && !other && !event.altKey && !event.shiftKey)) &&
+      !(isCharacter && mod && !event.altKey)
+    );
+  });
+}
+
+const symbols: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', k: 'K' };
+
+/** The parts of a combination as they stand on the keyboard. */
+export const labelsOf = (combination: string, apple = isApple()): string[] =>
+  combination.split('+').map((part) => (part === 'Mod' ? (apple ? '⌘' : 'Ctrl') : (symbols[part] ?? part)));
+
+const isTextField = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+
+/** Handles keys that work everywhere; single characters not while something is written. None works behind a dialog. */
+export function useGlobalKeys(handlers: Partial<Record<KeyName, () => void>>): void {
+  const latest = useRef(handlers);
+  latest.current = handlers;
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const name = (Object.keys(latest.current) as KeyName[]).find((one) => isKey(one, event));
+      if (name === undefined || event.defaultPrevented || event.isComposing) return;
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && isTextField(event.target)) return;
+      event.preventDefault();
+      if (!document.querySelector('dialog[open]')) latest.current[name]?.();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+}

@@ -1,0 +1,399 @@
+import type { ChatMessage } from '@parley/client';
+import type { Role } from '@parley/contracts';
+import {
+  Check,
+  CheckCheck,
+  CircleAlert,
+  Clock3,
+  Copy,
+  Ellipsis,
+  Forward,
+  MailOpen,
+  Pencil,
+  Pin,
+  PinOff,
+  Reply,
+  Trash2,
+  UserRound,
+  Users,
+} from 'lucide-react';
+import { memo, useState } from 'react';
+import { useChat, useClient, useUser } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { Attachments } from '../files/attachments.tsx';
+import { Avatar, nameColorOf } from '../people/avatar.tsx';
+import { useOpenPerson } from '../people/open-person.ts';
+import { draftsOf } from '../conversation/drafts.ts';
+import { EmojiButton } from '../shared/emoji-button.tsx';
+import { ForwardDialog } from './forward-dialog.tsx';
+import { Menu, type MenuItem } from '../shared/menu.tsx';
+import { ReceiptsDialog } from './receipts-dialog.tsx';
+import { RichText } from './rich-text.tsx';
+import { summaryOf } from './summary.ts';
+import { systemText } from './system-text.ts';
+import type { Row } from './timeline-rows.ts';
+import { momentOf, timeOf } from '../shared/times.ts';
+import { useQuoted } from './quoted.ts';
+import { copyText } from '../shared/copy.ts';
+import { useVisit } from './visit.ts';
+import { attempt, toast } from '../shared/toasts.tsx';
+
+interface Props {
+  readonly row: Row;
+  readonly kind: 'direct' | 'group';
+  readonly own: boolean;
+  readonly role: Role | undefined;
+  readonly dayText: string | undefined;
+  /** Whether Tab reaches this message. The arrow keys reach the others. */
+  readonly tabStop: boolean;
+  readonly onJump: (seq: number) => void;
+  readonly onReply: (messageId: string) => void;
+  readonly onEdit: (messageId: string) => void;
+}
+
+/** One message, with the day and the line of new messages above it. */
+export const MessageRow = memo(function MessageRow(props: Props) {
+  const { row, dayText } = props;
+  return (
+    <>
+      {dayText !== undefined && (
+        <div className="day-line">
+          <span>{dayText}</span>
+        </div>
+      )}
+      {row.firstUnread && <div className="unread-line">New</div>}
+      {row.message.type === 'system' ? (
+        <SystemNote message={row.message} rowKey={row.key} />
+      ) : (
+        <MessageBubble {...props} />
+      )}
+    </>
+  );
+}, isEqualProps);
+
+/** Every change in the conversation makes new row objects, most of which render the same. */
+function isEqualProps({ row, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
+  return (
+    (Object.keys(row) as (keyof Row)[]).every((name) => row[name] === nextRow[name]) &&
+    (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name])
+  );
+}
+
+function SystemNote({ message, rowKey }: { readonly message: ChatMessage; readonly rowKey: string }) {
+  const sender = useUser(message.senderId)?.displayName ?? 'Somebody';
+  const subject = useUser(message.system?.userId)?.displayName ?? 'somebody';
+  return (
+    <p className="system-note" data-key={rowKey} data-seq={message.seq}>
+      {systemText(message.system, sender, subject)}
+    </p>
+  );
+}
+
+const onlyEmoji = /^(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\u200D|\uFE0F|\u20E3|\p{Regional_Indicator}|\s)+$/u;
+const isOnlyEmoji = ({ body, attachments, replyTo }: ChatMessage) =>
+  body.length <= 24 &&
+  attachments.length === 0 &&
+  replyTo === undefined &&
+  onlyEmoji.test(body) &&
+  /\P{White_Space}/u.test(body);
+
+function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
+  const { message, joinsAbove, joinsBelow, key } = row;
+  const sender = useUser(message.senderId);
+  const [active, setActive] = useState(false);
+  const [open, setOpen] = useState(false);
+  const openPerson = useOpenPerson();
+  const showSender = () => openPerson(message.senderId, message.conversationId);
+  const isDeleted = message.deletedAt !== undefined;
+  const classes = ['message', kind, own && 'own', joinsAbove && 'joins-above', joinsBelow && 'joins-below']
+    .filter(Boolean)
+    .join(' ');
+  return (
+    <div
+      className={classes}
+      role="article"
+      tabIndex={tabStop ? 0 : -1}
+      data-key={key}
+      data-seq={message.local ? undefined : message.seq}
+      aria-label={`${own ? 'You' : (sender?.displayName ?? 'Somebody')}, ${momentOf(message.createdAt)}`}
+      onPointerEnter={() => setActive(true)}
+      onPointerLeave={() => setActive(false)}
+      onFocus={() => setActive(true)}
+      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
+    >
+      {kind === 'group' && !own && (
+        <div className="message-face">
+          {!joinsBelow && (
+            // For the pointer. By keyboard, the menu of each message opens the card.
+            <button type="button" tabIndex={-1} aria-hidden="true" onClick={showSender}>
+              <Avatar user={sender} size={36} />
+            </button>
+          )}
+        </div>
+      )}
+      <div className="message-main">
+        {kind === 'group' && !own && !joinsAbove && (
+          <div className="message-name">
+            <button
+              type="button"
+              className="cut"
+              tabIndex={-1}
+              aria-label={`About ${sender?.displayName ?? 'the sender'}`}
+              style={{ color: nameColorOf(message.senderId) }}
+              onClick={showSender}
+            >
+              {sender?.displayName ?? '…'}
+            </button>
+            {sender?.kind === 'bot' && <span className="tag">Bot</span>}
+            {sender?.kind === 'guest' && <span className="tag">Guest</span>}
+          </div>
+        )}
+        <div className={`bubble${isDeleted ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
+          {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
+          {message.replyTo !== undefined && !isDeleted && (
+            <Quote message={message} messageId={message.replyTo} onJump={onJump} />
+          )}
+          {message.attachments.length > 0 && <Attachments message={message} />}
+          <div className="bubble-line">
+            <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
+            <BubbleFooter message={message} own={own} hasTime={!joinsBelow} />
+          </div>
+          {(active || open) && !isDeleted && !message.local && (
+            <MessageTools
+              message={message}
+              own={own}
+              role={role}
+              onReply={onReply}
+              onEdit={onEdit}
+              onToggle={setOpen}
+            />
+          )}
+        </div>
+        {message.reactions.length > 0 && <Reactions message={message} />}
+        {message.local?.state === 'failed' && <FailedNotice message={message} />}
+      </div>
+    </div>
+  );
+}
+
+/** Only mentions that the server resolved are marked as such. */
+function Body({ message: { body, mentions } }: { readonly message: ChatMessage }) {
+  const names = useChat(({ users }) => mentions.map((id) => users.get(id)?.username ?? '').join(' '));
+  return <RichText body={body} names={names} />;
+}
+
+function BubbleFooter({
+  message,
+  own,
+  hasTime,
+}: {
+  readonly message: ChatMessage;
+  readonly own: boolean;
+  readonly hasTime: boolean;
+}) {
+  return (
+    <span className="bubble-foot">
+      {message.pinnedAt !== undefined && <Pin size={11} aria-label="Pinned" />}
+      {message.editedAt !== undefined && message.deletedAt === undefined && <span>edited</span>}
+      {hasTime && (
+        <time dateTime={message.createdAt} title={momentOf(message.createdAt)}>
+          {timeOf(message.createdAt)}
+        </time>
+      )}
+      {own && <Tick status={message.status} />}
+    </span>
+  );
+}
+
+const ticks = {
+  queued: { Icon: Clock3, label: 'Waiting for the connection' },
+  sending: { Icon: Clock3, label: 'Sending' },
+  failed: { Icon: CircleAlert, label: 'Not sent' },
+  sent: { Icon: Check, label: 'Sent' },
+  delivered: { Icon: CheckCheck, label: 'Delivered' },
+  read: { Icon: CheckCheck, label: 'Read' },
+} as const;
+
+function Tick({ status }: { readonly status: ChatMessage['status'] }) {
+  const { Icon, label } = ticks[status];
+  return (
+    <span className={`tick ${status}`} role="img" aria-label={label} title={label} data-status={status}>
+      <Icon size={14} strokeWidth={2.4} />
+    </span>
+  );
+}
+
+function FailedNotice({ message }: { readonly message: ChatMessage }) {
+  const client = useClient();
+  const { conversationId, clientId } = message;
+  const edit = () => {
+    if (!draftsOf(client).takeBack(message)) toast('Send or discard what is in the composer first.');
+  };
+  return (
+    <div className="failed-actions" role="alert">
+      <span>{explain(message.local?.error)}</span>
+      <button type="button" onClick={() => void client.retry(conversationId, clientId)?.catch(() => undefined)}>
+        Try again
+      </button>
+      {message.attachments.length + message.body.length > 0 && (
+        <button type="button" onClick={edit}>
+          Edit
+        </button>
+      )}
+      <button type="button" onClick={() => void client.discard(conversationId, clientId)}>
+        Discard
+      </button>
+    </div>
+  );
+}
+
+function Forwarded({ senderId }: { readonly senderId: string }) {
+  const sender = useUser(senderId);
+  return (
+    <span className="forwarded">
+      <Forward size={13} />
+      Forwarded from {sender?.displayName ?? 'somebody'}
+    </span>
+  );
+}
+
+function Quote({
+  message: { conversationId, seq },
+  messageId,
+  onJump,
+}: {
+  readonly message: ChatMessage;
+  readonly messageId: string;
+  readonly onJump: (seq: number) => void;
+}) {
+  const original = useQuoted(conversationId, messageId, seq);
+  const sender = useUser(original?.senderId);
+  if (!original)
+    return (
+      <span className="quote">
+        <span>In reply to an earlier message</span>
+      </span>
+    );
+  return (
+    <button type="button" className="quote" onClick={() => onJump(original.seq)}>
+      <strong className="cut">{sender?.displayName ?? '…'}</strong>
+      <span className="cut">{summaryOf(original)}</span>
+    </button>
+  );
+}
+
+function Reactions({ message }: { readonly message: ChatMessage }) {
+  const client = useClient();
+  const me = useChat(({ user }) => user?.id);
+  const names = useChat(({ users }) =>
+    message.reactions
+      .map(({ userIds }) =>
+        userIds.map((id) => (id === me ? 'you' : (users.get(id)?.displayName ?? 'somebody'))).join(', '),
+      )
+      .join('\n'),
+  ).split('\n');
+  return (
+    <div className="reactions">
+      {message.reactions.map(({ emoji, count, userIds, mine }, at) => {
+        const own = mine ?? userIds.includes(me ?? '');
+        return (
+          <button
+            key={emoji}
+            type="button"
+            aria-pressed={own}
+            aria-label={`${emoji} ${count}, ${names[at]}`}
+            title={names[at]}
+            onClick={() =>
+              void attempt(() => (own ? client.unreact(message.id, emoji) : client.react(message.id, emoji)))
+            }
+          >
+            {emoji}
+            <span>{count}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+interface MessageToolsProps {
+  readonly message: ChatMessage;
+  readonly own: boolean;
+  readonly role: Role | undefined;
+  readonly onReply: (messageId: string) => void;
+  readonly onEdit: (messageId: string) => void;
+  readonly onToggle: (open: boolean) => void;
+}
+
+function MessageTools({ message, own, role, onReply, onEdit, onToggle }: MessageToolsProps) {
+  const client = useClient();
+  const visit = useVisit();
+  const openPerson = useOpenPerson();
+  const [dialog, setDialog] = useState<'forward' | 'receipts'>();
+  const { id, conversationId, seq } = message;
+  const isLeader = role === 'creator' || role === 'admin';
+  const showDialog = (which: typeof dialog) => {
+    setDialog(which);
+    onToggle(which !== undefined);
+  };
+  const items: (MenuItem | false)[] = [
+    own &&
+      message.forwardedFrom === undefined && { label: 'Edit', icon: <Pencil size={17} />, onSelect: () => onEdit(id) },
+    message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: () => copyText(message.body) },
+    { label: 'Forward', icon: <Forward size={17} />, onSelect: () => showDialog('forward') },
+    isLeader &&
+      (message.pinnedAt === undefined
+        ? { label: 'Pin', icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
+        : { label: 'Unpin', icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
+    !own && {
+      label: 'About the sender',
+      icon: <UserRound size={17} />,
+      onSelect: () => openPerson(message.senderId, conversationId),
+    },
+    { label: 'Who has it', icon: <Users size={17} />, onSelect: () => showDialog('receipts') },
+    !own && {
+      label: 'Mark unread from here',
+      icon: <MailOpen size={17} />,
+      onSelect: () =>
+        void attempt(() => visit?.markUnread(seq) ?? client.markUnread(conversationId, seq)).then(
+          (done) => done && toast('Marked as unread'),
+        ),
+    },
+    (own || isLeader) && {
+      label: 'Delete',
+      icon: <Trash2 size={17} />,
+      danger: true,
+      onSelect: () => void attempt(() => client.remove(id)),
+    },
+  ];
+  return (
+    <>
+      <div className="message-tools">
+        <EmojiButton
+          label="React"
+          className="icon-button small"
+          onToggle={onToggle}
+          onPick={(emoji) => void attempt(() => client.react(id, emoji))}
+        />
+        <button
+          type="button"
+          className="icon-button small"
+          aria-label="Reply"
+          title="Reply"
+          onClick={() => onReply(id)}
+        >
+          <Reply size={18} />
+        </button>
+        <Menu
+          label="More"
+          icon={<Ellipsis size={18} />}
+          className="icon-button small"
+          items={items.filter((item) => item !== false)}
+          onToggle={onToggle}
+        />
+      </div>
+      {dialog === 'forward' && <ForwardDialog message={message} onClose={() => showDialog(undefined)} />}
+      {dialog === 'receipts' && <ReceiptsDialog messageId={id} onClose={() => showDialog(undefined)} />}
+    </>
+  );
+}

@@ -1,0 +1,241 @@
+import type { ParleyClient } from '@parley/client';
+
+/** A message of a direct connection. Nothing stores it. */
+export interface PeerMessage {
+  readonly id: number;
+  readonly own: boolean;
+  readonly body: string;
+  readonly at: string;
+}
+
+/** The state of a direct connection. */
+export interface PeerState {
+  /** `calling`: the user called the partner. `ringing`: the partner calls. */
+  readonly phase: 'idle' | 'calling' | 'ringing' | 'connecting' | 'open';
+  readonly messages: readonly PeerMessage[];
+  /** The reason why the connection ended, unless the user ended it. */
+  readonly problem?: string | undefined;
+}
+
+type Signal =
+  | { readonly kind: 'offer' | 'answer'; readonly call: string; readonly sdp: string }
+  | { readonly kind: 'ice'; readonly call: string; readonly candidate: RTCIceCandidateInit }
+  | { readonly kind: 'bye'; readonly call: string };
+
+const MAX_MESSAGES = 500;
+const MAX_CANDIDATES = 64;
+const MAX_CHARACTERS = 16_000;
+const RING_TIMEOUT_MS = 45_000;
+const idle: PeerState = { phase: 'idle', messages: [] };
+
+/** Checks a signal: the other side may send anything. */
+function signalOf(data: unknown): Signal | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const { kind, call, sdp, candidate } = data as Record<string, unknown>;
+  if (typeof call !== 'string') return undefined;
+  if ((kind === 'offer' || kind === 'answer') && typeof sdp === 'string') return { kind, call, sdp };
+  if (kind === 'ice' && typeof candidate === 'object' && candidate !== null) return { kind, call, candidate };
+  return kind === 'bye' ? { kind, call } : undefined;
+}
+
+/**
+ * A connection from this browser to another one, in one direct conversation. The server forwards the signals that set
+ * it up and never sees the messages; nothing is stored. No STUN or TURN server is used, so it works where the browsers
+ * reach each other directly: in one network, or with public addresses.
+ */
+class PeerChat {
+  state: PeerState = idle;
+  private readonly listeners = new Set<() => void>();
+  private connection: RTCPeerConnection | undefined;
+  private channel: RTCDataChannel | undefined;
+  private call: string | undefined;
+  private partnerId: string | undefined;
+  private offeredSdp: string | undefined;
+  private earlyCandidates: RTCIceCandidateInit[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private count = 0;
+
+  constructor(
+    private readonly client: ParleyClient,
+    private readonly conversationId: string,
+  ) {}
+
+  subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  };
+
+  /** Calls the partner. Ends at once when they have no connection. */
+  async start(partnerId: string): Promise<void> {
+    this.partnerId = partnerId;
+    this.call = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('');
+    const connection = this.connect();
+    this.useChannel(connection.createDataChannel('parley'));
+    await connection.setLocalDescription();
+    this.update({ phase: 'calling', problem: undefined });
+    this.timer = setTimeout(() => this.end('Nobody answered.'), RING_TIMEOUT_MS);
+    if (!(await this.signal({ kind: 'offer', call: this.call, sdp: connection.localDescription!.sdp })))
+      this.end('They are not here right now.');
+  }
+
+  async accept(): Promise<void> {
+    if (this.state.phase !== 'ringing' || this.offeredSdp === undefined) return;
+    const connection = this.connect();
+    connection.addEventListener('datachannel', ({ channel }) => this.useChannel(channel));
+    this.update({ phase: 'connecting' });
+    await connection.setRemoteDescription({ type: 'offer', sdp: this.offeredSdp });
+    await this.addEarlyCandidates();
+    await connection.setLocalDescription();
+    await this.signal({ kind: 'answer', call: this.call!, sdp: connection.localDescription!.sdp });
+  }
+
+  hangUp(): void {
+    if (this.call !== undefined && this.partnerId !== undefined) void this.signal({ kind: 'bye', call: this.call });
+    this.end();
+  }
+
+  /** Ends the connection and forgets its messages. */
+  forget(): void {
+    this.close();
+    this.update({ ...idle, problem: undefined });
+  }
+
+  send(body: string): void {
+    if (this.channel?.readyState !== 'open' || body === '') return;
+    this.channel.send(body.slice(0, MAX_CHARACTERS));
+    this.addMessage(body.slice(0, MAX_CHARACTERS), true);
+  }
+
+  async receive(from: string, data: unknown): Promise<void> {
+    const signal = signalOf(data);
+    if (!signal) return;
+    if (signal.kind === 'offer') {
+      // When both call at once, the call of the user with the smaller id continues.
+      if (this.state.phase === 'calling' && this.client.getState().user!.id < from) return;
+      if (this.state.phase === 'open' || this.state.phase === 'connecting') return;
+      this.close();
+      Object.assign(this, { call: signal.call, partnerId: from, offeredSdp: signal.sdp });
+      this.timer = setTimeout(() => this.end('You missed a call.'), RING_TIMEOUT_MS);
+      this.update({ phase: 'ringing', problem: undefined });
+    } else if (signal.call !== this.call || from !== this.partnerId) return;
+    else if (signal.kind === 'bye') this.end('The other side hung up.');
+    else if (signal.kind === 'answer' && this.connection?.signalingState === 'have-local-offer') {
+      this.update({ phase: 'connecting' });
+      await this.connection.setRemoteDescription({ type: 'answer', sdp: signal.sdp });
+      await this.addEarlyCandidates();
+    } else if (signal.kind === 'ice') {
+      if (this.connection?.remoteDescription) await this.connection.addIceCandidate(signal.candidate);
+      else if (this.earlyCandidates.length < MAX_CANDIDATES) this.earlyCandidates.push(signal.candidate);
+    }
+  }
+
+  private connect(): RTCPeerConnection {
+    const connection = new RTCPeerConnection({ iceServers: [] });
+    this.connection = connection;
+    connection.addEventListener(
+      'icecandidate',
+      ({ candidate }) =>
+        candidate && void this.signal({ kind: 'ice', call: this.call!, candidate: candidate.toJSON() }),
+    );
+    connection.addEventListener('connectionstatechange', () => {
+      if (connection === this.connection && connection.connectionState === 'failed')
+        this.end('The two of you could not be connected.');
+    });
+    return connection;
+  }
+
+  private useChannel(channel: RTCDataChannel): void {
+    this.channel = channel;
+    channel.addEventListener('open', () => {
+      clearTimeout(this.timer);
+      this.update({ phase: 'open' });
+    });
+    channel.addEventListener(
+      'message',
+      ({ data }) => typeof data === 'string' && this.addMessage(data.slice(0, MAX_CHARACTERS), false),
+    );
+    channel.addEventListener('close', () => channel === this.channel && this.end('The connection has ended.'));
+  }
+
+  private async addEarlyCandidates(): Promise<void> {
+    for (const candidate of this.earlyCandidates.splice(0)) await this.connection?.addIceCandidate(candidate);
+  }
+
+  private signal(data: Signal): Promise<boolean> {
+    return this.client.signal(this.partnerId!, this.conversationId, data).catch(() => false);
+  }
+
+  private addMessage(body: string, own: boolean): void {
+    this.update({
+      messages: [...this.state.messages, { id: ++this.count, own, body, at: new Date().toISOString() }].slice(
+        -MAX_MESSAGES,
+      ),
+    });
+  }
+
+  private end(problem?: string): void {
+    this.close();
+    this.update({ phase: 'idle', problem });
+  }
+
+  private close(): void {
+    clearTimeout(this.timer);
+    const { channel, connection } = this;
+    this.channel = this.connection = this.call = this.offeredSdp = undefined;
+    this.earlyCandidates = [];
+    channel?.close();
+    connection?.close();
+  }
+
+  private update(part: Partial<PeerState>): void {
+    this.state = { ...this.state, ...part };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+export type { PeerChat };
+
+/** The peer connections of the signed-in user in this page, one for each direct conversation. */
+class PeerChats {
+  private readonly chats = new Map<string, PeerChat>();
+  private readonly ringListeners = new Set<(conversationId: string) => void>();
+
+  constructor(private readonly client: ParleyClient) {
+    client.on('peer:signal', ({ from, conversationId, data }) => {
+      const chat = this.of(conversationId);
+      const before = chat.state.phase;
+      void chat
+        .receive(from, data)
+        .catch(() => chat.hangUp())
+        .then(() => {
+          if (before !== 'ringing' && chat.state.phase === 'ringing')
+            for (const listener of this.ringListeners) listener(conversationId);
+        });
+    });
+    client.on('connection', ({ state }) => {
+      if (state !== 'signed-out') return;
+      for (const chat of this.chats.values()) chat.forget();
+      this.chats.clear();
+    });
+  }
+
+  of(conversationId: string): PeerChat {
+    const chat = this.chats.get(conversationId) ?? new PeerChat(this.client, conversationId);
+    this.chats.set(conversationId, chat);
+    return chat;
+  }
+
+  /** Calls `listener` when somebody calls for a connection. Returns a function that removes it. */
+  onRing(listener: (conversationId: string) => void): () => void {
+    this.ringListeners.add(listener);
+    return () => void this.ringListeners.delete(listener);
+  }
+}
+
+const chatsByClient = new WeakMap<ParleyClient, PeerChats>();
+/** The direct connections of a client. Each client has one instance. */
+export function peerChatsOf(client: ParleyClient): PeerChats {
+  const chats = chatsByClient.get(client) ?? new PeerChats(client);
+  chatsByClient.set(client, chats);
+  return chats;
+}

@@ -1,0 +1,171 @@
+import type { Conversation, Member, User } from '@parley/contracts';
+import { AtSign, MessageCircle } from 'lucide-react';
+import { useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
+import { readOnlyReason } from '../conversation/composer.tsx';
+import { draftsOf } from '../conversation/drafts.ts';
+import { useMemberActions } from '../conversation/member-actions.tsx';
+import {
+  openDirectConversation,
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  useUser,
+  useWatchedPresence,
+} from '../shared/chat.ts';
+import { Dialog } from '../shared/dialog.tsx';
+import { PlaceLink, useOpenPlace } from '../shared/places.tsx';
+import { attempt } from '../shared/toasts.tsx';
+import { Avatar, RoomAvatar } from './avatar.tsx';
+import { presenceTextOf } from './presence-text.ts';
+
+/** See {@link PersonCard}. */
+export interface PersonCardProps {
+  readonly userId: string;
+  readonly conversationId: string | undefined;
+  readonly onClose: () => void;
+}
+
+/** Who somebody is, and what can be done about them. */
+export default function PersonCard({ userId, conversationId, onClose }: PersonCardProps) {
+  const client = useClient();
+  const user = useUser(userId);
+  const [isMissing, setMissing] = useState(false);
+  useEffect(() => {
+    client.user(userId).catch(() => setMissing(true));
+  }, [client, userId]);
+  return (
+    <Dialog title={user?.displayName ?? 'Person'} onClose={onClose}>
+      {user ? (
+        <Card user={user} conversationId={conversationId} onClose={onClose} />
+      ) : isMissing ? (
+        <p>This person can’t be shown now.</p>
+      ) : (
+        <div className="spinner" role="img" aria-label="Loading" />
+      )}
+    </Dialog>
+  );
+}
+
+const kinds = { person: undefined, guest: 'Guest', bot: 'Bot' } as const;
+
+function Card({
+  user,
+  conversationId,
+  onClose,
+}: {
+  readonly user: User;
+  readonly conversationId: string | undefined;
+  readonly onClose: () => void;
+}) {
+  const client = useClient();
+  const me = useMe();
+  const openPlace = useOpenPlace();
+  const isMe = user.id === me.id;
+  useWatchedPresence(isMe ? [] : [user.id]);
+  const presence = useChat((state) => state.presence.get(user.id));
+  const view = useChat(({ conversations }) =>
+    conversationId === undefined ? undefined : conversations.get(conversationId),
+  );
+  const member = view?.members.get(user.id);
+  const isGroup = view !== undefined && view.conversation.kind !== 'direct';
+  const write = () =>
+    void attempt(async () => {
+      openPlace({ conversation: await openDirectConversation(client, user.id) });
+      onClose();
+    });
+  const mention = (id: string) => {
+    const drafts = draftsOf(client);
+    const { edit, text } = drafts.of(id);
+    const before = edit ? edit.text : text;
+    drafts.write(id, `${before}${before === '' || /\s$/.test(before) ? '' : ' '}@${user.username} `);
+    // The composer can take the focus once the dialog is closed.
+    flushSync(onClose);
+    document.querySelector<HTMLElement>('.composer textarea')?.focus();
+  };
+  const kind = kinds[user.kind];
+  return (
+    <>
+      <div className="card-head">
+        <Avatar user={user} size={72} presence={presence?.state} />
+        <div className="grow">
+          <p className="muted cut">@{user.username}</p>
+          <p className="row wrap small">
+            {isMe ? 'This is you' : presence && presenceTextOf(presence)}
+            {kind !== undefined && <span className="tag">{kind}</span>}
+            {isGroup && member && member.role !== 'member' && (
+              <span className="tag">{member.role === 'creator' ? 'Creator' : 'Admin'}</span>
+            )}
+            {member?.status === 'muted' && <span className="tag">Muted</span>}
+          </p>
+        </div>
+      </div>
+      <div className="row wrap">
+        {!isMe && (
+          <button type="button" className="button primary slim" onClick={write}>
+            <MessageCircle size={17} />
+            Write
+          </button>
+        )}
+        {!isMe && isGroup && readOnlyReason(view) === undefined && (
+          <button type="button" className="button slim" onClick={() => mention(view.conversation.id)}>
+            <AtSign size={17} />
+            Mention
+          </button>
+        )}
+      </div>
+      {isGroup && member && <Moderation conversation={view.conversation} member={member} />}
+      {!isMe && <CommonConversations userId={user.id} onClose={onClose} />}
+    </>
+  );
+}
+
+function Moderation({ conversation, member }: { readonly conversation: Conversation; readonly member: Member }) {
+  const { items, dialog } = useMemberActions(conversation, member);
+  if (items.length === 0) return null;
+  return (
+    <section>
+      <h3 className="muted small">In {titleOf(conversation)}</h3>
+      <div className="row wrap">
+        {items.map((item) => (
+          <button
+            key={item.label}
+            type="button"
+            className={`button slim${item.danger ? ' danger' : ''}`}
+            onClick={item.onSelect}
+          >
+            {item.icon}
+            {item.label}
+          </button>
+        ))}
+      </div>
+      {dialog}
+    </section>
+  );
+}
+
+/** Conversations that both are in, as far as this device knows their members. */
+function CommonConversations({ userId, onClose }: { readonly userId: string; readonly onClose: () => void }) {
+  const { order, conversations } = useChat((state) => state);
+  const common = order
+    .flatMap((id) => conversations.get(id) ?? [])
+    .filter(({ members, conversation }) => {
+      const member = members.get(userId);
+      return conversation.kind !== 'direct' && member !== undefined && member.status !== 'banned';
+    });
+  if (common.length === 0) return null;
+  return (
+    <section>
+      <h3 className="muted small">In common</h3>
+      <nav className="person-list" aria-label="Common conversations">
+        {common.map(({ conversation }) => (
+          <PlaceLink key={conversation.id} to={{ conversation: conversation.id }} className="person" onClick={onClose}>
+            <RoomAvatar conversation={conversation} size={34} />
+            <span className="grow cut">{titleOf(conversation)}</span>
+          </PlaceLink>
+        ))}
+      </nav>
+    </section>
+  );
+}

@@ -1,0 +1,308 @@
+import type { Found, User } from '@parley/contracts';
+import { BellOff, Search, SquarePen, TextSearch } from 'lucide-react';
+import { memo, useCallback, useContext, useEffect, useState } from 'react';
+import {
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  usePartner,
+  useWatchedPresence,
+  useUser,
+  useView,
+} from '../shared/chat.ts';
+import { Avatar, RoomAvatar } from '../people/avatar.tsx';
+import { lineOf } from '../conversation/draft.ts';
+import { useDraft } from '../conversation/drafts.ts';
+import { Highlight } from '../shared/highlight.tsx';
+import { summaryOf } from '../messages/summary.ts';
+import { removalText, useRemovals } from '../conversation/removal.ts';
+import { NewChat } from '../new-chat/new-chat.tsx';
+import { systemText } from '../messages/system-text.ts';
+import { PlaceLink, PlacesContext, useOpenConversationId, useOpenPlace } from '../shared/places.tsx';
+import { briefTimeOf } from '../shared/times.ts';
+import { attempt, toast } from '../shared/toasts.tsx';
+import { useSearch } from '../shared/search.ts';
+
+/** The user's conversations, and a search over conversations, people and messages. */
+export function Sidebar({ onFind }: { readonly onFind: () => void }) {
+  const [query, setQuery] = useState('');
+  const [creating, setCreating] = useState(false);
+  useRemovalToasts();
+  return (
+    <aside className="side" aria-label="Conversations">
+      <header className="side-head">
+        <h1>Chats</h1>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Find anything"
+          title="Find anything"
+          aria-keyshortcuts="Control+K Meta+K"
+          onClick={onFind}
+        >
+          <TextSearch size={20} />
+        </button>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="New chat"
+          title="New chat"
+          onClick={() => setCreating(true)}
+        >
+          <SquarePen size={20} />
+        </button>
+      </header>
+      <div className="side-search">
+        <Search size={17} />
+        <input
+          className="input"
+          type="search"
+          placeholder="Search"
+          aria-label="Search conversations, people and messages"
+          value={query}
+          maxLength={100}
+          onChange={(event) => setQuery(event.target.value)}
+        />
+      </div>
+      <div className="side-list">
+        {query.trim() === '' ? (
+          <ConversationList onCreate={() => setCreating(true)} />
+        ) : (
+          <SearchResults query={query.trim()} onDone={() => setQuery('')} />
+        )}
+      </div>
+      {creating && <NewChat onClose={() => setCreating(false)} />}
+    </aside>
+  );
+}
+
+/** Says why a conversation disappears from the list. The open one says so in its place. */
+function useRemovalToasts(): void {
+  const client = useClient();
+  const openId = useOpenConversationId();
+  useRemovals(
+    useCallback(
+      ({ conversationId, reason }) => {
+        const { conversations, users } = client.getState();
+        const view = conversations.get(conversationId);
+        if (!view || reason === 'left' || conversationId === openId) return;
+        const partner = view.partnerId === undefined ? undefined : users.get(view.partnerId);
+        toast(`${titleOf(view.conversation, partner)}: ${removalText(reason)}`);
+      },
+      [client, openId],
+    ),
+  );
+}
+
+/** The user's conversations, the most recent first. `onCreate`: the user wants to start one. */
+export function ConversationList({ onCreate }: { readonly onCreate: () => void }) {
+  const order = useChat((state) => state.order);
+  const hasNone = useHasNoConversations(order.length === 0);
+  const { hasRooms = false } = useContext(PlacesContext);
+  const offline = useChat(({ connection }) => connection === 'offline');
+  if (order.length === 0) {
+    if (!hasNone && offline)
+      return (
+        <div className="empty">
+          <p>Your chats are shown as soon as the server answers.</p>
+        </div>
+      );
+    if (!hasNone)
+      return (
+        <div className="empty">
+          <div className="spinner" role="img" aria-label="Loading" />
+        </div>
+      );
+    return (
+      <div className="empty">
+        <h2>No chats yet</h2>
+        <p>Write to somebody, or see what is said in the public rooms.</p>
+        <button type="button" className="button primary" onClick={onCreate}>
+          Start a chat
+        </button>
+        {hasRooms && (
+          <PlaceLink to="rooms" className="button">
+            Browse rooms
+          </PlaceLink>
+        )}
+      </div>
+    );
+  }
+  return (
+    <nav aria-label="Your conversations">
+      {order.map((id) => (
+        <ConversationLink key={id} id={id} />
+      ))}
+    </nav>
+  );
+}
+
+/** Whether the server says that the user has no conversations. An empty list may be one that has not arrived yet. */
+function useHasNoConversations(isEmpty: boolean): boolean {
+  const client = useClient();
+  const online = useChat(({ connection }) => connection === 'online');
+  const [hasNone, setHasNone] = useState(false);
+  useEffect(() => {
+    if (!isEmpty || !online) return;
+    client.request<{ items: readonly unknown[] }>('GET', '/conversations', { query: { limit: 1 } }).then(
+      ({ items }) => setHasNone(items.length === 0),
+      () => undefined,
+    );
+  }, [client, isEmpty, online]);
+  return hasNone;
+}
+
+/** One conversation of the list. */
+const ConversationLink = memo(function ConversationLink({ id }: { readonly id: string }) {
+  const view = useView(id);
+  const partner = usePartner(id);
+  useWatchedPresence(partner ? [partner.id] : []);
+  const state = useChat(({ presence }) => (partner ? presence.get(partner.id)?.state : undefined));
+  const openId = useOpenConversationId();
+  if (!view) return null;
+  const { conversation, unread, mentions } = view;
+  const last = conversation.lastMessage;
+  return (
+    <PlaceLink to={{ conversation: id }} className="talk" aria-current={openId === id ? 'page' : undefined}>
+      {conversation.kind === 'direct' ? (
+        <Avatar user={partner} size={46} presence={state} />
+      ) : (
+        <RoomAvatar conversation={conversation} size={46} />
+      )}
+      <span className="talk-text">
+        <span className="talk-line">
+          <strong className="cut">{titleOf(conversation, partner)}</strong>
+          {last && <time dateTime={last.createdAt}>{briefTimeOf(last.createdAt)}</time>}
+        </span>
+        <span className="talk-line">
+          <LastMessage id={id} />
+          {conversation.me?.notifications === 'none' && <BellOff size={14} className="muted" aria-label="Muted" />}
+          {mentions > 0 && (
+            <span className="badge at" role="img" aria-label="You were mentioned">
+              @
+            </span>
+          )}
+          {unread > 0 && (
+            <span className="badge" role="img" aria-label={`${unread} unread`}>
+              {unread > 99 ? '99+' : unread}
+            </span>
+          )}
+        </span>
+      </span>
+    </PlaceLink>
+  );
+});
+
+function LastMessage({ id }: { readonly id: string }) {
+  const me = useMe();
+  const { conversation, typing } = useView(id)!;
+  const last = conversation.lastMessage;
+  const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
+  const sender = useUser(last?.senderId);
+  const subject = useUser(last?.system?.userId);
+  // What is being written in the open conversation is in its composer.
+  const draft = lineOf(useDraft(id));
+  const openId = useOpenConversationId();
+  const shownDraft = openId === id ? undefined : draft;
+  if (typing.length > 0) return <span className="cut live">typing…</span>;
+  if (shownDraft !== undefined)
+    return (
+      <span className="cut">
+        <span className="draft">Draft:</span> {shownDraft}
+      </span>
+    );
+  if (waiting) return <span className="cut">You: {summaryOf(waiting)}</span>;
+  if (!last) return <span className="cut">{conversation.topic ?? 'No messages yet'}</span>;
+  if (last.type === 'system')
+    return (
+      <span className="cut">
+        {systemText(
+          last.system,
+          last.senderId === me.id ? 'You' : (sender?.displayName ?? 'Somebody'),
+          subject?.id === me.id ? 'you' : (subject?.displayName ?? 'somebody'),
+        )}
+      </span>
+    );
+  const prefix =
+    last.senderId === me.id
+      ? 'You: '
+      : conversation.kind === 'direct'
+        ? ''
+        : `${sender?.displayName.split(' ')[0] ?? '…'}: `;
+  return (
+    <span className="cut">
+      {prefix}
+      {summaryOf(last)}
+    </span>
+  );
+}
+
+function SearchResults({ query, onDone }: { readonly query: string; readonly onDone: () => void }) {
+  const client = useClient();
+  const me = useMe();
+  const openPlace = useOpenPlace();
+  const order = useChat((state) => state.order);
+  const people = useSearch<User>('/users', { query, limit: 8 });
+  const messages = useSearch<Found>('/search/messages', { q: query, limit: 10 });
+  const others = people.items.filter(({ id, kind }) => id !== me.id && kind !== 'bot');
+  const openDirect = (user: User) =>
+    void attempt(async () => {
+      const { conversation } = await client.call('conversation:create', { kind: 'direct', memberIds: [user.id] });
+      openPlace({ conversation: conversation.id });
+      onDone();
+    });
+  return (
+    <div aria-live="polite">
+      <h2>Conversations</h2>
+      {order.map((id) => (
+        <MatchingConversation key={id} id={id} query={query} />
+      ))}
+      {others.length > 0 && <h2>People</h2>}
+      {others.map((user) => (
+        <button key={user.id} type="button" className="talk" onClick={() => openDirect(user)}>
+          <Avatar user={user} size={40} />
+          <span className="talk-text">
+            <strong className="cut">{user.displayName}</strong>
+            <span className="cut muted small">@{user.username}</span>
+          </span>
+        </button>
+      ))}
+      {messages.items.length > 0 && <h2>Messages</h2>}
+      {messages.items.map(({ message, highlight }) => (
+        <PlaceLink key={message.id} to={{ conversation: message.conversationId, at: message.seq }} className="talk">
+          <span className="talk-text">
+            <HitTitle message={message} />
+            <span className="cut small">
+              <Highlight text={highlight} />
+            </span>
+          </span>
+        </PlaceLink>
+      ))}
+      {(people.failed || messages.failed) && (
+        <p className="empty">People and messages are found as soon as the server answers.</p>
+      )}
+      {people.done && messages.done && others.length === 0 && messages.items.length === 0 && (
+        <p className="empty">Nobody and no message found for “{query}”.</p>
+      )}
+    </div>
+  );
+}
+
+function MatchingConversation({ id, query }: { readonly id: string; readonly query: string }) {
+  const view = useView(id);
+  const partner = usePartner(id);
+  if (!view || !titleOf(view.conversation, partner).toLowerCase().includes(query.toLowerCase())) return null;
+  return <ConversationLink id={id} />;
+}
+
+function HitTitle({ message }: { readonly message: Found['message'] }) {
+  const view = useView(message.conversationId);
+  const partner = usePartner(message.conversationId);
+  return (
+    <span className="talk-line">
+      <strong className="cut">{view ? titleOf(view.conversation, partner) : '…'}</strong>
+      <time dateTime={message.createdAt}>{briefTimeOf(message.createdAt)}</time>
+    </span>
+  );
+}
