@@ -8,6 +8,9 @@ export type { Place, Places } from './shared/places.tsx';
 export { ChatProvider } from './shared/provider.tsx';
 export { Toasts } from './shared/toasts.tsx';
 export { ConversationList, Sidebar } from './sidebar/sidebar.tsx';
+export { directionOf } from './strings/formats.ts';
+export { languageFor, languages, loadStrings, type Language } from './strings/languages.ts';
+export { useStrings, type Partially, type Strings } from './strings/strings.tsx';
 export { themes, type Theme } from './styles/themes.ts';
 
 /** Who somebody is, and what can be done about them: a dialog, open while it is rendered, which is loaded when needed. */

@@ -25,6 +25,8 @@ export { Preference, usePreference } from './shared/preference.ts';
 export { useSearch } from './shared/search.ts';
 export { momentOf, sinceOf } from './shared/times.ts';
 export { attempt, toast } from './shared/toasts.tsx';
+export { formatsOf, localeOf } from './strings/formats.ts';
+export { currentStrings, withTexts, type Translated } from './strings/strings.tsx';
 export { onSystemThemeChange, systemTheme, themes, type Theme } from './styles/themes.ts';
 
 /** The dialog that shows all keys. */

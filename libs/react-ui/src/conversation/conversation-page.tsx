@@ -31,6 +31,7 @@ import { Timeline, type Jump } from '../messages/timeline.tsx';
 import { copyText } from '../shared/copy.ts';
 import { Visit, VisitContext } from '../messages/visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 import { peerChatsOf } from '../peer/peer-chat.ts';
 import { useFileDrop } from '../files/file-drop.ts';
 
@@ -48,6 +49,7 @@ export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'peer' | 'date
  */
 export function ConversationPage({ id, at }: { readonly id: string; readonly at?: number | undefined }) {
   const client = useClient();
+  const strings = useStrings();
   const view = useView(id);
   const online = useChat(({ connection }) => connection === 'online');
   const [problem, setProblem] = useState<string>();
@@ -84,7 +86,7 @@ export function ConversationPage({ id, at }: { readonly id: string; readonly at?
   if (!view && (removal || (wasShown.current && problem !== undefined)))
     return (
       <div className="empty grow">
-        <h2>{removalText(removal?.reason)}</h2>
+        <h2>{removalText(strings, removal?.reason)}</h2>
         <KeptDraft id={id} />
         <PlaceLink to="list" className="button">
           Back to your chats

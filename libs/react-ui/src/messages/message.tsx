@@ -36,6 +36,7 @@ import { momentOf, timeOf } from '../shared/times.ts';
 import { useQuoted } from './quoted.ts';
 import { copyText } from '../shared/copy.ts';
 import { useVisit } from './visit.ts';
+import { useStrings } from '../strings/strings.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 interface Props {
@@ -80,11 +81,12 @@ function isEqualProps({ row, ...rest }: Props, { row: nextRow, ...next }: Props)
 }
 
 function SystemNote({ message, rowKey }: { readonly message: ChatMessage; readonly rowKey: string }) {
-  const sender = useUser(message.senderId)?.displayName ?? 'Somebody';
-  const subject = useUser(message.system?.userId)?.displayName ?? 'somebody';
+  const strings = useStrings();
+  const by = { name: useUser(message.senderId)?.displayName, isMe: false };
+  const whom = { name: useUser(message.system?.userId)?.displayName, isMe: false };
   return (
     <p className="system-note" data-key={rowKey} data-seq={message.seq}>
-      {systemText(message.system, sender, subject)}
+      {systemText(strings, message.system, by, whom)}
     </p>
   );
 }

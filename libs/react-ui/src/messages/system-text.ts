@@ -1,17 +1,23 @@
 import type { Message } from '@parley/contracts';
+import type { Who } from '../strings/en.ts';
+import type { Strings } from '../strings/strings.tsx';
 
 /** A system message as a sentence. An unknown kind is shown by its name. */
-export function systemText(note: Message['system'], sender: string, subject: string): string {
+export function systemText({ system }: Strings, note: Message['system'], by: Who, whom: Who): string {
   const { kind = '', value = '' } = note ?? {};
-  const sentences: Readonly<Record<string, string>> = {
-    created: `${sender} created this conversation`,
-    joined: `${sender} joined`,
-    added: `${sender} added ${subject}`,
-    left: `${sender} left`,
-    removed: `${sender} removed ${subject}`,
-    banned: `${sender} banned ${subject}`,
-    renamed: value === '' ? `${sender} removed the title` : `${sender} changed the title to “${value}”`,
-    creator: `${sender} handed this conversation over to ${subject}`,
-  };
-  return sentences[kind] ?? `${sender}: ${kind} ${value}`.trim();
+  switch (kind) {
+    case 'created':
+    case 'joined':
+    case 'left':
+      return system[kind](by);
+    case 'added':
+    case 'removed':
+    case 'banned':
+    case 'creator':
+      return system[kind](by, whom);
+    case 'renamed':
+      return value === '' ? system.titleRemoved(by) : system.renamed(by, value);
+    default:
+      return system.unknown(by, kind, value);
+  }
 }

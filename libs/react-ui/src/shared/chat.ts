@@ -2,6 +2,7 @@ import type { ConversationView } from '@parley/client';
 import { useClient } from '@parley/client/react';
 import type { Conversation, User } from '@parley/contracts';
 import { useEffect } from 'react';
+import { currentStrings } from '../strings/strings.tsx';
 import { useChat } from './chat-state.ts';
 
 export { useClient } from '@parley/client/react';
@@ -33,8 +34,9 @@ export const usePartner = (id: string): User | undefined => useUser(useView(id)?
 /** The title of a conversation. `partner`: the other member of a direct one. */
 export const titleOf = (conversation: Conversation, partner?: User): string =>
   conversation.kind === 'direct'
-    ? (partner?.displayName ?? 'Direct chat')
-    : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
+    ? (partner?.displayName ?? currentStrings().conversation.directTitle)
+    : (conversation.title ??
+      currentStrings().conversation[conversation.kind === 'channel' ? 'channelTitle' : 'groupTitle']);
 
 /** Creates the direct conversation with a person, or finds the existing one. Resolves with its id. */
 export const openDirectConversation = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> =>

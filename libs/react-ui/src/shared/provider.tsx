@@ -5,10 +5,15 @@ import { draftsOf } from '../conversation/drafts.ts';
 import { peerChatsOf } from '../peer/peer-chat.ts';
 import { OpenPersonContext, type OpenPerson } from '../people/open-person.ts';
 import { NewVersionContext } from './error-boundary.tsx';
+import { StringsProvider, type Partially, type Strings } from '../strings/strings.tsx';
 import { OpenConversationContext, PlacesContext, type Places } from './places.tsx';
 import { setClock } from './times.ts';
 
 interface Props extends Partial<Places> {
+  /** A language, from `loadStrings`. Default: English. */
+  readonly strings?: Strings | undefined;
+  /** Other texts in place of some of them. */
+  readonly texts?: Partially<Strings> | undefined;
   readonly client: ParleyClient;
   /** The conversation that is shown, if any. */
   readonly conversationId?: string | undefined;
@@ -32,6 +37,8 @@ export function ChatProvider({
   hasRooms,
   onOpenPerson = nobody,
   hasNewVersion = never,
+  strings,
+  texts,
   children,
 }: Props) {
   // Once for each client: calls for direct connections are heard from the beginning, and drafts are sent.
@@ -46,7 +53,11 @@ export function ChatProvider({
       <PlacesContext value={places}>
         <OpenConversationContext value={conversationId}>
           <OpenPersonContext value={onOpenPerson}>
-            <NewVersionContext value={hasNewVersion}>{children}</NewVersionContext>
+            <NewVersionContext value={hasNewVersion}>
+              <StringsProvider strings={strings} texts={texts}>
+                {children}
+              </StringsProvider>
+            </NewVersionContext>
           </OpenPersonContext>
         </OpenConversationContext>
       </PlacesContext>

@@ -1,8 +1,33 @@
-const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
-const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+import { localeOf } from '../strings/formats.ts';
+import { currentStrings } from '../strings/strings.tsx';
+
+// A component that shows a time calls `useStrings`, so that it renders again when the language changes.
+
+interface DateFormats {
+  readonly timeOfDay: Intl.DateTimeFormat;
+  readonly weekday: Intl.DateTimeFormat;
+  readonly shortDay: Intl.DateTimeFormat;
+  readonly longDay: Intl.DateTimeFormat;
+  readonly dateAndTime: Intl.DateTimeFormat;
+}
+
+const formatsByLanguage = new Map<string, DateFormats>();
+/** The formats of the present language. */
+function formats(): DateFormats {
+  const { language } = currentStrings();
+  const present = formatsByLanguage.get(language);
+  if (present) return present;
+  const locale = localeOf(language);
+  const made = {
+    timeOfDay: new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }),
+    weekday: new Intl.DateTimeFormat(locale, { weekday: 'long' }),
+    shortDay: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),
+    longDay: new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
+    dateAndTime: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }),
+  };
+  formatsByLanguage.set(language, made);
+  return made;
+}
 
 let clock: () => number = Date.now;
 /** Sets the clock that tells what is today, and how long ago something was. Default: the device's, which may be wrong. */
@@ -15,9 +40,9 @@ const midnight = (at: Date): number => new Date(at.getFullYear(), at.getMonth(),
 const daysAgo = (at: Date): number => Math.round((midnight(new Date(now())) - midnight(at)) / 86_400_000);
 
 /** The time of day. */
-export const timeOf = (iso: string): string => timeOfDay.format(new Date(iso));
+export const timeOf = (iso: string): string => formats().timeOfDay.format(new Date(iso));
 /** Day and time. */
-export const momentOf = (iso: string): string => dateAndTime.format(new Date(iso));
+export const momentOf = (iso: string): string => formats().dateAndTime.format(new Date(iso));
 /** A time of today, or a day with its time. */
 export const sinceTimeOf = (iso: string): string => (daysAgo(new Date(iso)) <= 0 ? timeOf(iso) : momentOf(iso));
 /** The same number for all times of a day. */
@@ -28,12 +53,12 @@ export function dayOf(iso: string): string {
   const at = new Date(iso);
   const days = daysAgo(at);
   return days === 0
-    ? 'Today'
+    ? currentStrings().times.today
     : days === 1
-      ? 'Yesterday'
+      ? currentStrings().times.yesterday
       : days > 1 && days < 7
-        ? weekday.format(at)
-        : longDay.format(at);
+        ? formats().weekday.format(at)
+        : formats().longDay.format(at);
 }
 
 /** A time or day, as short as a list needs. */
@@ -41,20 +66,20 @@ export function briefTimeOf(iso: string): string {
   const at = new Date(iso);
   const days = daysAgo(at);
   return days <= 0
-    ? timeOfDay.format(at)
+    ? formats().timeOfDay.format(at)
     : days === 1
-      ? 'Yesterday'
+      ? currentStrings().times.yesterday
       : days < 7
-        ? weekday.format(at)
-        : shortDay.format(at);
+        ? formats().weekday.format(at)
+        : formats().shortDay.format(at);
 }
 
 /** How long ago something was, in words. */
 export function sinceOf(iso: string): string {
   const minutes = Math.floor((now() - Date.parse(iso)) / 60_000);
-  if (minutes < 1) return 'just now';
-  if (minutes < 60) return `${minutes} min ago`;
-  return minutes < 24 * 60 ? `${Math.floor(minutes / 60)} h ago` : briefTimeOf(iso);
+  if (minutes < 1) return currentStrings().times.justNow;
+  if (minutes < 60) return currentStrings().times.minutesAgo(minutes);
+  return minutes < 24 * 60 ? currentStrings().times.hoursAgo(Math.floor(minutes / 60)) : briefTimeOf(iso);
 }
 
 /** Minutes and seconds. */

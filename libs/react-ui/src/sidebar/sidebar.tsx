@@ -22,22 +22,24 @@ import { systemText } from '../messages/system-text.ts';
 import { PlaceLink, PlacesContext, useOpenConversationId, useOpenPlace } from '../shared/places.tsx';
 import { briefTimeOf } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { currentStrings, useStrings } from '../strings/strings.tsx';
 import { useSearch } from '../shared/search.ts';
 
 /** The user's conversations, and a search over conversations, people and messages. */
 export function Sidebar({ onFind }: { readonly onFind: () => void }) {
+  const { sidebar } = useStrings();
   const [query, setQuery] = useState('');
   const [creating, setCreating] = useState(false);
   useRemovalToasts();
   return (
-    <aside className="side" aria-label="Conversations">
+    <aside className="side" aria-label={sidebar.region}>
       <header className="side-head">
-        <h1>Chats</h1>
+        <h1>{sidebar.title}</h1>
         <button
           type="button"
           className="icon-button"
-          aria-label="Find anything"
-          title="Find anything"
+          aria-label={sidebar.findAnything}
+          title={sidebar.findAnything}
           aria-keyshortcuts="Control+K Meta+K"
           onClick={onFind}
         >
@@ -46,8 +48,8 @@ export function Sidebar({ onFind }: { readonly onFind: () => void }) {
         <button
           type="button"
           className="icon-button"
-          aria-label="New chat"
-          title="New chat"
+          aria-label={sidebar.newChat}
+          title={sidebar.newChat}
           onClick={() => setCreating(true)}
         >
           <SquarePen size={20} />
@@ -58,8 +60,8 @@ export function Sidebar({ onFind }: { readonly onFind: () => void }) {
         <input
           className="input"
           type="search"
-          placeholder="Search"
-          aria-label="Search conversations, people and messages"
+          placeholder={sidebar.search}
+          aria-label={sidebar.searchLabel}
           value={query}
           maxLength={100}
           onChange={(event) => setQuery(event.target.value)}
@@ -88,7 +90,8 @@ function useRemovalToasts(): void {
         const view = conversations.get(conversationId);
         if (!view || reason === 'left' || conversationId === openId) return;
         const partner = view.partnerId === undefined ? undefined : users.get(view.partnerId);
-        toast(`${titleOf(view.conversation, partner)}: ${removalText(reason)}`);
+        const strings = currentStrings();
+        toast(strings.sidebar.removed(titleOf(view.conversation, partner), removalText(strings, reason)));
       },
       [client, openId],
     ),
@@ -100,37 +103,38 @@ export function ConversationList({ onCreate }: { readonly onCreate: () => void }
   const order = useChat((state) => state.order);
   const hasNone = useHasNoConversations(order.length === 0);
   const { hasRooms = false } = useContext(PlacesContext);
+  const { common, sidebar } = useStrings();
   const offline = useChat(({ connection }) => connection === 'offline');
   if (order.length === 0) {
     if (!hasNone && offline)
       return (
         <div className="empty">
-          <p>Your chats are shown as soon as the server answers.</p>
+          <p>{sidebar.offline}</p>
         </div>
       );
     if (!hasNone)
       return (
         <div className="empty">
-          <div className="spinner" role="img" aria-label="Loading" />
+          <div className="spinner" role="img" aria-label={common.loading} />
         </div>
       );
     return (
       <div className="empty">
-        <h2>No chats yet</h2>
-        <p>Write to somebody, or see what is said in the public rooms.</p>
+        <h2>{sidebar.none}</h2>
+        <p>{sidebar.noneHint}</p>
         <button type="button" className="button primary" onClick={onCreate}>
-          Start a chat
+          {sidebar.startChat}
         </button>
         {hasRooms && (
           <PlaceLink to="rooms" className="button">
-            Browse rooms
+            {sidebar.browseRooms}
           </PlaceLink>
         )}
       </div>
     );
   }
   return (
-    <nav aria-label="Your conversations">
+    <nav aria-label={sidebar.list}>
       {order.map((id) => (
         <ConversationLink key={id} id={id} />
       ))}
@@ -160,6 +164,7 @@ const ConversationLink = memo(function ConversationLink({ id }: { readonly id: s
   useWatchedPresence(partner ? [partner.id] : []);
   const state = useChat(({ presence }) => (partner ? presence.get(partner.id)?.state : undefined));
   const openId = useOpenConversationId();
+  const { sidebar } = useStrings();
   if (!view) return null;
   const { conversation, unread, mentions } = view;
   const last = conversation.lastMessage;
@@ -177,15 +182,17 @@ const ConversationLink = memo(function ConversationLink({ id }: { readonly id: s
         </span>
         <span className="talk-line">
           <LastMessage id={id} />
-          {conversation.me?.notifications === 'none' && <BellOff size={14} className="muted" aria-label="Muted" />}
+          {conversation.me?.notifications === 'none' && (
+            <BellOff size={14} className="muted" aria-label={sidebar.muted} />
+          )}
           {mentions > 0 && (
-            <span className="badge at" role="img" aria-label="You were mentioned">
+            <span className="badge at" role="img" aria-label={sidebar.mentioned}>
               @
             </span>
           )}
           {unread > 0 && (
-            <span className="badge" role="img" aria-label={`${unread} unread`}>
-              {unread > 99 ? '99+' : unread}
+            <span className="badge" role="img" aria-label={sidebar.unread(unread)}>
+              {sidebar.unreadBadge(unread)}
             </span>
           )}
         </span>
@@ -196,6 +203,8 @@ const ConversationLink = memo(function ConversationLink({ id }: { readonly id: s
 
 function LastMessage({ id }: { readonly id: string }) {
   const me = useMe();
+  const strings = useStrings();
+  const { sidebar } = strings;
   const { conversation, typing } = useView(id)!;
   const last = conversation.lastMessage;
   const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
@@ -205,35 +214,34 @@ function LastMessage({ id }: { readonly id: string }) {
   const draft = lineOf(useDraft(id));
   const openId = useOpenConversationId();
   const shownDraft = openId === id ? undefined : draft;
-  if (typing.length > 0) return <span className="cut live">typing…</span>;
+  if (typing.length > 0) return <span className="cut live">{sidebar.typing}</span>;
   if (shownDraft !== undefined)
     return (
       <span className="cut">
-        <span className="draft">Draft:</span> {shownDraft}
+        <span className="draft">{sidebar.draft}</span> {shownDraft}
       </span>
     );
-  if (waiting) return <span className="cut">You: {summaryOf(waiting)}</span>;
-  if (!last) return <span className="cut">{conversation.topic ?? 'No messages yet'}</span>;
+  if (waiting)
+    return <span className="cut">{sidebar.lastMessage(summaryOf(waiting), { name: me.displayName, isMe: true })}</span>;
+  if (!last) return <span className="cut">{conversation.topic ?? sidebar.noMessages}</span>;
   if (last.type === 'system')
     return (
       <span className="cut">
         {systemText(
+          strings,
           last.system,
-          last.senderId === me.id ? 'You' : (sender?.displayName ?? 'Somebody'),
-          subject?.id === me.id ? 'you' : (subject?.displayName ?? 'somebody'),
+          { name: sender?.displayName, isMe: last.senderId === me.id },
+          { name: subject?.displayName, isMe: subject?.id === me.id },
         )}
       </span>
     );
-  const prefix =
-    last.senderId === me.id
-      ? 'You: '
-      : conversation.kind === 'direct'
-        ? ''
-        : `${sender?.displayName.split(' ')[0] ?? '…'}: `;
+  const isMine = last.senderId === me.id;
+  const name = sender?.displayName.split(' ')[0] ?? '…';
   return (
     <span className="cut">
-      {prefix}
-      {summaryOf(last)}
+      {isMine || conversation.kind !== 'direct'
+        ? sidebar.lastMessage(summaryOf(last), { name, isMe: isMine })
+        : summaryOf(last)}
     </span>
   );
 }
@@ -242,6 +250,7 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
   const client = useClient();
   const me = useMe();
   const openPlace = useOpenPlace();
+  const { sidebar } = useStrings();
   const order = useChat((state) => state.order);
   const people = useSearch<User>('/users', { query, limit: 8 });
   const messages = useSearch<Found>('/search/messages', { q: query, limit: 10 });
@@ -254,11 +263,11 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
     });
   return (
     <div aria-live="polite">
-      <h2>Conversations</h2>
+      <h2>{sidebar.conversations}</h2>
       {order.map((id) => (
         <MatchingConversation key={id} id={id} query={query} />
       ))}
-      {others.length > 0 && <h2>People</h2>}
+      {others.length > 0 && <h2>{sidebar.people}</h2>}
       {others.map((user) => (
         <button key={user.id} type="button" className="talk" onClick={() => openDirect(user)}>
           <Avatar user={user} size={40} />
@@ -268,7 +277,7 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
           </span>
         </button>
       ))}
-      {messages.items.length > 0 && <h2>Messages</h2>}
+      {messages.items.length > 0 && <h2>{sidebar.messages}</h2>}
       {messages.items.map(({ message, highlight }) => (
         <PlaceLink key={message.id} to={{ conversation: message.conversationId, at: message.seq }} className="talk">
           <span className="talk-text">
@@ -279,11 +288,9 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
           </span>
         </PlaceLink>
       ))}
-      {(people.failed || messages.failed) && (
-        <p className="empty">People and messages are found as soon as the server answers.</p>
-      )}
+      {(people.failed || messages.failed) && <p className="empty">{sidebar.searchLater}</p>}
       {people.done && messages.done && others.length === 0 && messages.items.length === 0 && (
-        <p className="empty">Nobody and no message found for “{query}”.</p>
+        <p className="empty">{sidebar.nothingFound(query)}</p>
       )}
     </div>
   );
