@@ -173,7 +173,7 @@ async function install() {
 }
 
 /** The inputs of the web app. */
-const webSources = ['apps/web', 'libs/react-ui/src', 'libs/client/src', 'libs/contracts/src', 'package-lock.json'];
+const webSources = ['apps/web', 'libs/react-ui', 'libs/client/src', 'libs/contracts/src', 'package-lock.json'];
 
 /** A hash of their names, sizes and times. */
 function webState() {

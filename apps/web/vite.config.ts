@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { scope } from '@parley/react-ui/scope';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
@@ -35,6 +36,7 @@ export default defineConfig({
   // The gateway may serve everything under a path: scripts name each other relatively, and it changes the page.
   experimental: { renderBuiltUrl: (name, { hostType }) => (hostType === 'html' ? `/${name}` : { relative: true }) },
   resolve: { conditions: ['@parley/source', 'module', 'browser', 'development|production'] },
+  css: { postcss: { plugins: [scope] } },
   build: {
     target: 'es2022',
     // Nothing is inlined as data, because the page's policy allows files of its own only.
