@@ -26,6 +26,17 @@ const hosts = z
     'must be host names like chat.example.org, without ports, separated by commas',
   );
 
+/** First segments of the gateway's own paths. Below one of them, its own paths and those of the proxy would mix. */
+const reservedSegments = new Set(['api', 'health', 'metrics', 'socket.io', '.well-known']);
+/** Only characters that neither browsers nor proxies encode or decode, and no segment that they resolve. */
+const basePath = z
+  .string()
+  .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+$/, 'must be a path like /chat, without a slash at the end')
+  .refine(
+    (path) => !reservedSegments.has((path.split('/')[1] ?? '').toLowerCase()),
+    `must not begin with ${[...reservedSegments].map((segment) => `/${segment}`).join(', ')}`,
+  );
+
 /** The proxies whose `X-Forwarded-For` is believed: a number of them in front, or their networks. */
 export type TrustedProxies = number | BlockList;
 const MAX_PROXIES = 16;
@@ -55,7 +66,7 @@ export const gatewayConfig = {
   ...commonConfig,
   ...limitConfig,
   PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
-  HOST: z.string().default('0.0.0.0').describe('Address to listen on'),
+  HOST: env.host.default('0.0.0.0').describe('Address to listen on'),
   ALLOWED_ORIGINS: origins
     .default([])
     .describe(
@@ -63,6 +74,10 @@ export const gatewayConfig = {
     ),
   PUBLIC_URL: env
     .url('http', 'https')
+    .refine((text) => {
+      const { username, password, search } = new URL(text);
+      return `${username}${password}${search}` === '';
+    }, 'must have neither an account nor a query')
     .optional()
     .describe(
       'Address under which browsers know the gateway, such as https://chat.example.org. Its origin is allowed, and its host is one of ALLOWED_HOSTS',
@@ -77,12 +92,10 @@ export const gatewayConfig = {
     .describe(
       'The proxies in front whose X-Forwarded-For is trusted: their number, or their addresses and networks like 10.0.0.0/8,::1. 0: the address of the TCP connection counts',
     ),
-  BASE_PATH: z
-    .string()
-    .regex(/^(?:\/[\w.~-]+)+$/, 'must be a path like /chat, without a slash at the end')
+  BASE_PATH: basePath
     .default('')
     .describe(
-      'Path under which everything is served, such as /chat, when a reverse proxy passes only that on, unchanged. /health/ stays at the root too',
+      'Path under which everything is served, such as /chat, when a reverse proxy passes only that on, unchanged. /health/ stays at the root too. Not below /api, /health, /metrics, /socket.io or /.well-known',
     ),
   PUBLIC_METRICS: env.flag
     .default(false)

@@ -16,8 +16,7 @@ export const standaloneConfig = {
   LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault()
     .default('warn')
     .describe('Lowest level that is logged, as JSON on standard error'),
-  HOST: z
-    .string()
+  HOST: env.host
     .default('127.0.0.1')
     .describe(
       'Address to listen on. The default allows this machine only, because anybody who reaches the port may register; 0.0.0.0 allows all',

@@ -65,7 +65,14 @@ describe('a stored secret', () => {
 
   it('has a key of at least 32 characters, also from a file', () => {
     expect(() => loadConfig(secretKeyConfig, { SECRET_KEY: 'x'.repeat(31) })).toThrow(/at least 32 characters/);
-    expect(secretKeysOf(loadConfig(secretKeyConfig, { SECRET_KEY: one }))).toEqual({ current: one });
+    const random = '0f8c2b6d9e4a7153c8b1f6e2d7a40935';
+    expect(secretKeysOf(loadConfig(secretKeyConfig, { SECRET_KEY: random }))).toEqual({ current: random });
+  });
+
+  it.each(['x'.repeat(64), 'abcdefgh'.repeat(8), '0123'.repeat(7) + '99999'])('must be random: %s', (weak) => {
+    expect(() => loadConfig(secretKeyConfig, { SECRET_KEY: weak })).toThrow(/must be random.*openssl/);
+    // Otherwise nobody could change from such a key, which was allowed before.
+    expect(loadConfig(secretKeyConfig, { SECRET_KEY_PREVIOUS: weak }).SECRET_KEY_PREVIOUS).toBe(weak);
     expect(secretKeysOf(loadConfig(secretKeyConfig, {}))).toEqual({});
   });
 });

@@ -4,22 +4,30 @@ import { secret } from './config.js';
 import { StartError } from './run.js';
 
 const MIN_LENGTH = 32;
+/** Of 32 random hexadecimal digits, fewer differ once in ten million keys. */
+const MIN_DIFFERENT = 8;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-const secretKey = z
+const storedKey = z
   .string()
-  .min(MIN_LENGTH, `must have at least ${MIN_LENGTH} characters, such as: openssl rand -base64 32`)
-  .optional();
+  .min(MIN_LENGTH, `must have at least ${MIN_LENGTH} characters, such as: openssl rand -base64 32`);
+/** Whether a key may be random: it has many different characters, and is no repetition of a shorter text. */
+const isVaried = (key: string): boolean =>
+  new Set(key).size >= MIN_DIFFERENT && (key + key).indexOf(key, 1) === key.length;
+const newKey = storedKey.refine(
+  isVaried,
+  'must be random: it repeats itself, or has few different characters. Make one with: openssl rand -base64 32',
+);
 
 /** The variables of services that store secrets. */
 export const secretKeyConfig = {
   SECRET_KEY: secret(
-    secretKey,
-    'Encrypts the keys and secrets in the database: at least 32 random characters, the same for all services. Once set it is required; keep it beside the backups, which do not contain it',
+    newKey.optional(),
+    'Encrypts the keys and secrets in the database: at least 32 random characters (`openssl rand -base64 32`), the same for all services. Once set it is required; keep it beside the backups, which do not contain it',
   ),
   SECRET_KEY_PREVIOUS: secret(
-    secretKey,
+    storedKey.optional(),
     'The SECRET_KEY of before, while stored secrets are changed over to the new one, at the start; without a SECRET_KEY they are decrypted for good',
   ),
 };

@@ -45,6 +45,47 @@ describe('configuration', () => {
     expect(problemsOf({ AMQP_URL: 'http://localhost', SECRET: 'long enough' })).toHaveLength(1);
   });
 
+  it.each([
+    'https:///chat.example',
+    'https:chat.example',
+    'https://',
+    'https://@/',
+    'https://chat.localhost:0',
+    'https://chat.localhost:70000',
+    'https://chat.localhost:80x',
+    'https://chat.localhost # ours',
+    'https://chat.localhost/#ours',
+    ' https://chat.localhost',
+    'https://chat.localhost\nother',
+    'https://chat.localhost\\x',
+    'https://a b',
+  ])('refuses %j as a URL', (url) => {
+    expect(problemsOf({ URL: url }, { URL: env.url('http', 'https') })).toHaveLength(1);
+  });
+
+  it.each([
+    'https://chat.localhost',
+    'https://u:p%20w@[::1]:1/a?b=c',
+    'https://127.0.0.1:65535/',
+    'https://x_y.localhost',
+  ])('accepts %s as a URL', (url) => {
+    expect(loadConfig({ URL: env.url('http', 'https') }, { URL: url }).URL).toBe(url);
+  });
+
+  it.each(['not a host', 'a..b', '-a', 'a-', '[::1]', 'a:80', '1.2.3', '1.2.3.256', '*', 'a/b', 'x'.repeat(64), ' ::'])(
+    'refuses %j as a host to listen on',
+    (host) => {
+      expect(problemsOf({ HEALTH_HOST: host }, commonConfig)).toEqual([expect.stringMatching(/^HEALTH_HOST: must be/)]);
+    },
+  );
+
+  it.each(['0.0.0.0', '::', '::1', 'fe80::1%eth0', 'localhost', 'db-1.internal', 'my_host'])(
+    'accepts %s as a host to listen on',
+    (host) => {
+      expect(loadConfig(commonConfig, { HEALTH_HOST: host }).HEALTH_HOST).toBe(host);
+    },
+  );
+
   it('takes an empty variable as unset', () => {
     expect(loadConfig({ PORT: env.port.default(3000) }, { PORT: '' }).PORT).toBe(3000);
   });

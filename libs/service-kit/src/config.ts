@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { limitBounds, limits, type LimitName } from '@parley/contracts';
 import { z } from 'zod';
 
@@ -13,17 +14,35 @@ export class ConfigError extends Error {
 const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1');
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
+
+/** Whether a text is an IP address, or a host name whose last label is no number. */
+const isHost = (text: string): boolean =>
+  isIP(text) > 0 ||
+  (text.length <= 253 && /^(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)*(?!-|\d+$)[a-z0-9_-]{1,63}(?<!-)$/i.test(text));
+
+/** Whether a text is an address as it is meant: URL parsers drop, add and encode a lot before they refuse anything. */
+function isAddress(text: string, schemes: readonly string[]): boolean {
+  const [, scheme = ''] = /^([a-z]+):\/\/[^/?#@]/.exec(text) ?? [];
+  // White space, control characters, a fragment and backslashes are remains of a line, not parts of an address.
+  // oxlint-disable-next-line no-control-regex
+  if (!schemes.includes(scheme) || /[\s\u0000-\u001f\u007f#\\]/.test(text) || !URL.canParse(text)) return false;
+  const { hostname, port } = new URL(text);
+  return hostname !== '' && port !== '0';
+}
+
 /** Parts of configuration schemas: they turn the text of an environment variable into a typed value. */
 export const env = {
   flag,
   integer,
   port: integer(0, 65_535),
+  host: z.string().refine(isHost, 'must be an IP address, without brackets, or a host name'),
   url: (...schemes: string[]) =>
-    z.url({
-      protocol: new RegExp(`^(${schemes.join('|')})$`),
-      hostname: /./,
-      error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')} and has a host`,
-    }),
+    z
+      .string()
+      .refine((text) => isAddress(text, schemes), {
+        error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, has a host, and has neither white space nor a fragment`,
+        abort: true,
+      }),
 };
 
 /** The variables of every service. */
@@ -35,7 +54,7 @@ export const commonConfig = {
   HEALTH_PORT: env.port
     .default(0)
     .describe('Port of /health/live, /health/ready and /metrics of a service; 0 picks a free one'),
-  HEALTH_HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on'),
+  HEALTH_HOST: env.host.default('127.0.0.1').describe('Address that the health port listens on'),
   SHARDS: env
     .integer(1, 256)
     .refine((count) => 256 % count === 0, 'must be a power of two')

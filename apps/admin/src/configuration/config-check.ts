@@ -1,4 +1,5 @@
-import { access, constants, readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import { ConfigError, isSecret, processEnvironment } from '@parley/service-kit';
 import { problemOfFiles } from '@parley/store';
@@ -33,14 +34,27 @@ async function problemsOfPaths(program: Program, source: NodeJS.ProcessEnv): Pro
   return problems;
 }
 
+/** Makes a folder where the program would, and removes it: rights alone do not tell what a file system refuses. */
 async function problemOfFolder(path: string): Promise<string | undefined> {
   try {
-    if (!(await stat(path)).isDirectory()) return 'is no folder';
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    const existing = await nearestExisting(resolve(path));
+    if (!(await stat(existing)).isDirectory()) return 'is no folder';
+    if (existing === resolve(path)) await readdir(existing);
+    await rmdir(await mkdtemp(join(existing, '.config-check-')));
     return undefined;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? undefined : `names a folder that cannot be used (${code})`;
+    return `names a folder that cannot be created or written (${(error as NodeJS.ErrnoException).code})`;
+  }
+}
+
+/** The path, or the nearest folder above it that exists. */
+async function nearestExisting(path: string): Promise<string> {
+  try {
+    await stat(path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    return nearestExisting(dirname(path));
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSecret } from '@parley/service-kit';
@@ -108,6 +108,19 @@ describe('npm run config:check', () => {
       [join(notFolder, 'data'), 1],
     ] as const)
       expect((await check('--env-file', file('dir.env', `DATA_DIR=${path}`))).code, path).toBe(code);
+  });
+
+  it.runIf(process.platform === 'linux')('finds folders that cannot be created, and leaves none behind', async () => {
+    const inner = join(folder, 'to-be/made');
+    const of = (path: string) => check('--env-file', file('made.env', `DATA_DIR=${path}`));
+    const before = readdirSync(folder);
+    for (const path of ['/proc/x', '/proc/self', '/proc/x/y/z']) {
+      const { code, lines } = await of(path);
+      expect([code, lines[1]]).toEqual([1, expect.stringMatching(/^  DATA_DIR: .*cannot be created or written \(E/)]);
+    }
+    expect((await of(inner)).code).toBe(0);
+    expect((await of(folder)).code).toBe(0);
+    expect(readdirSync(folder).toSorted()).toEqual([...new Set([...before, 'made.env'])].toSorted());
   });
 
   it('accepts variables that only one of the programs reads', async () => {
