@@ -49,6 +49,13 @@ export const isUnspaced = (character: string): boolean => unspaced.test(characte
 const wordCharacter = /[\p{L}\p{N}]/u;
 /** Characters that show no sign of their own: combining marks, joiners, direction marks. */
 const attached = /[\p{M}\p{Cf}]/u;
+/**
+ * Schemes of addresses that have no `//`, and those of which people leave it out. Other words before a colon are words:
+ * `cc:@anna`.
+ */
+const SCHEME =
+  /(?:^|[^a-z0-9+.-])(?:acct|data|facetime|file|ftps?|geo|git|https?|im|ircs?|javascript|jsr|magnet|mailto|matrix|npm|pkg|sips?|skype|sms|ssh|tel|tg|urn|view-source|wss?|xmpp)$/i;
+const LONGEST_SCHEME = 'view-source'.length;
 /** Inside an e-mail address, a file name or an identifier these join words. */
 const joiner = /[._+-]/;
 /** Characters of a pattern's class that end an address: white space, quotes, brackets of other texts, and the punctuation of Chinese, Japanese and Korean. */
@@ -124,7 +131,11 @@ function beginsWord(body: string, index: number, mentionEnd: number): boolean {
     if (before.index === mentionEnd) return true;
     // The middle of a path.
     before = previous(body, before.index);
+    // The beginning of an address without a scheme.
+    if (before.character === '/') return false;
   } else while (joiner.test(before.character)) before = previous(body, before.index);
+  if (before.character === ':')
+    return !SCHEME.test(body.slice(Math.max(0, before.index - LONGEST_SCHEME - 1), before.index));
   return !wordCharacter.test(before.character) || unspaced.test(before.character);
 }
 
