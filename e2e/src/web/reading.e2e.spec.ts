@@ -143,6 +143,29 @@ it('a page without the focus reads nothing, and new messages stop at its first u
   await eventually(async () => expect((await me(ann.client, id)).readSeq).toBe(visible.at(-1)));
 });
 
+it('messages behind a dialog, or behind a panel of a narrow window, are not read until it is closed', async () => {
+  const { ann, ben, id, page } = await readerOf(3, 1);
+  await conversationLink(page, 'Garden').click();
+  await eventually(async () => expect((await me(ann.client, id)).unread).toBe(0));
+  const arrivesBehind = async (text: string) => {
+    await sendBy(ben, id, text);
+    await messageRow(page, text).waitFor({ state: 'attached' });
+    await frames(page);
+    expect((await me(ann.client, id)).unread).toBe(1);
+  };
+  await page.keyboard.press('Control+k');
+  await page.getByRole('dialog', { name: 'Find' }).waitFor();
+  await arrivesBehind('Behind the dialog');
+  await page.keyboard.press('Escape');
+  await eventually(async () => expect((await me(ann.client, id)).unread).toBe(0));
+
+  await page.setViewportSize({ width: 700, height: 480 });
+  await page.getByRole('button', { name: 'Search messages' }).click();
+  await arrivesBehind('Behind the panel');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await eventually(async () => expect((await me(ann.client, id)).unread).toBe(0));
+});
+
 it('messages marked as unread stay so until the conversation is opened again, at the first of them', async () => {
   const { ann, ben, id, page } = await readerOf(60, 2);
   await conversationLink(page, 'Garden').click();

@@ -1,10 +1,12 @@
 import { ChatClient, uniqueName } from '@parley/testing';
-import type { Browser, BrowserContext, Locator, Page } from '@parley/testing/browser';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from '@parley/testing/browser';
 
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
+/** What a device has beside its size. */
+export type Device = Pick<BrowserContextOptions, 'hasTouch' | 'isMobile' | 'deviceScaleFactor'>;
 export const desktop: Size = { width: 1280, height: 800 };
 export const phone: Size = { width: 390, height: 844 };
 export const password = 'correct horse battery';
@@ -32,8 +34,9 @@ export class TestBrowser {
   ) {}
 
   /** Opens a window. */
-  async open(size: Size = desktop, path = '/'): Promise<Window> {
+  async open(size: Size = desktop, path = '/', device: Device = {}): Promise<Window> {
     const context = await this.browser.newContext({
+      ...device,
       viewport: size,
       reducedMotion: 'reduce',
       locale: 'en-GB',
@@ -52,9 +55,13 @@ export class TestBrowser {
   }
 
   /** Opens a window for a new user who is signed in already. `client` is the same session, not connected. */
-  async visitor(displayName: string, size: Size = desktop): Promise<Visitor & { readonly client: ChatClient }> {
+  async visitor(
+    displayName: string,
+    size: Size = desktop,
+    device: Device = {},
+  ): Promise<Visitor & { readonly client: ChatClient }> {
     const client = await ChatClient.register(this.url, { displayName });
-    const { page, context } = await this.open(size, '/favicon.svg');
+    const { page, context } = await this.open(size, '/favicon.svg', device);
     await page.evaluate(
       ([name, session]) =>
         new Promise<void>((resolve, reject) => {

@@ -6,7 +6,8 @@ import { lazyPart } from './shared/error-boundary.tsx';
 
 export { draftsOf } from './conversation/drafts.ts';
 export { refuseOtherDrops } from './files/file-drop.ts';
-export { useGlobalKeys } from './keys/keys.ts';
+export { isOfIme, useGlobalKeys } from './keys/keys.ts';
+export { isAttended } from './messages/seen-rows.ts';
 export { summaryOf } from './messages/summary.ts';
 export { NewChat, type Kind } from './new-chat/new-chat.tsx';
 export { peerChatsOf } from './peer/peer-chat.ts';

@@ -8,6 +8,7 @@ import {
   Highlight,
   RoomAvatar,
   attempt,
+  isOfIme,
   openDirectConversation,
   titleOf,
   useChat,
@@ -52,7 +53,7 @@ export default function FindDialog({ actions, onClose }: Props) {
     hit.run();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
+    if (isOfIme(event)) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== undefined && hits.length > 0) {
       const next = (at + step + hits.length) % hits.length;

@@ -3,10 +3,10 @@ import { cleanBody, hasVisibleText } from '@parley/contracts';
 import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
 import { useEffect, useLayoutEffect, useRef, type ClipboardEvent, type KeyboardEvent } from 'react';
 import { useChat, useClient, useUser } from '../shared/chat.ts';
-import { droppedFilesOf } from '../files/file-drop.ts';
+import { droppedFilesOf, isPictureOfText } from '../files/file-drop.ts';
 import { useVoiceRecorder } from '../files/voice-recorder.ts';
 import { isUploading } from '../files/uploads.ts';
-import { isKey } from '../keys/keys.ts';
+import { isKey, isOfIme } from '../keys/keys.ts';
 import type { Quoted } from './draft.ts';
 import { draftsOf, useDraft } from './drafts.ts';
 import { FilesToSend } from './files-to-send.tsx';
@@ -104,7 +104,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
     changeText(box.value);
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    if (event.nativeEvent.isComposing || completion.onKey(event)) return;
+    if (isOfIme(event) || completion.onKey(event)) return;
     if (isKey('send', event) && matchMedia('(pointer: fine)').matches) {
       event.preventDefault();
       submit();
@@ -124,7 +124,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
     }
   };
   const onPaste = (event: ClipboardEvent) => {
-    if (event.clipboardData.files.length === 0) return;
+    if (event.clipboardData.files.length === 0 || isPictureOfText(event.clipboardData)) return;
     event.preventDefault();
     drafts.add(id, droppedFilesOf(event.clipboardData));
   };

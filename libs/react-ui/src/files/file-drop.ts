@@ -26,6 +26,15 @@ export function droppedFilesOf(data: DataTransfer): DroppedFiles {
 }
 
 /**
+ * Whether the pictures among pasted data only show its text, as spreadsheets and word processors offer a selection. Beside
+ * a picture that was copied as one, there is at most an `<img>`, and beside a file its name without markup.
+ */
+export const isPictureOfText = (data: DataTransfer): boolean =>
+  Array.from(data.files).every(({ type }) => type.startsWith('image/')) &&
+  data.getData('text/plain').trim() !== '' &&
+  /<(?:table|p|h[1-6]|li|div|span)\b/i.test(data.getData('text/html'));
+
+/**
  * Takes files that are dropped anywhere on the page while the component is mounted. Returns whether files are being
  * dragged over the page.
  */

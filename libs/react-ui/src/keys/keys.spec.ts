@@ -3,8 +3,9 @@ import { isKey, keys, labelsOf, type KeyName } from './keys.ts';
 
 const press = (
   key: string,
-  modifiers: Partial<Record<'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey', boolean>> = {},
-) => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...modifiers });
+  modifiers: Partial<Record<'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'isComposing', boolean>> = {},
+  keyCode = 0,
+) => ({ key, keyCode, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...modifiers });
 
 it.each([
   ['find', press('k', { ctrlKey: true }), false, true],
@@ -19,6 +20,8 @@ it.each([
   ['help', press('?', { ctrlKey: true }), false, false],
   ['send', press('Enter', { shiftKey: true }), false, false],
   ['send', press('Enter', { ctrlKey: true }), false, true],
+  ['send', press('Enter', { isComposing: true }), false, false],
+  ['send', press('Enter', {}, 229), false, false],
 ] as const)('%s for %o (apple: %s) is %s', (name, event, apple, expected) => {
   expect(isKey(name, event, apple)).toBe(expected);
 });

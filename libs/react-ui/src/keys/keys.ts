@@ -14,12 +14,27 @@ export const keys = {
 /** The name of a key. */
 export type KeyName = keyof typeof keys;
 
-type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>;
+type Pressed = Pick<KeyboardEvent, 'key' | 'keyCode' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'> & {
+  /** React's events have it here. */
+  readonly nativeEvent?: Pick<KeyboardEvent, 'isComposing'>;
+  readonly isComposing?: boolean;
+};
+
+/** The `keyCode` of a key that an input method takes. */
+const IME_KEY = 229;
+
+/**
+ * Whether the key belongs to an input method (IME), as Enter does while it chooses characters. Safari ends the
+ * composition before the Enter that ended it; only the code tells then.
+ */
+export const isOfIme = ({ keyCode, isComposing, nativeEvent }: Pressed): boolean =>
+  keyCode === IME_KEY || isComposing === true || nativeEvent?.isComposing === true;
 
 const isApple = (): boolean => /Mac|iP(?:hone|ad|od)/.test(navigator.platform);
 
-/** Whether the event is a key of this name. `apple`: whether ⌘ takes the place of Ctrl. */
+/** Whether the event is a key of this name, and not of an input method. `apple`: whether ⌘ takes the place of Ctrl. */
 export function isKey(name: KeyName, event: Pressed, apple = isApple()): boolean {
+  if (isOfIme(event)) return false;
   return keys[name].keys.some((combination) => {
     const needsMod = combination.startsWith('Mod+');
     const key = needsMod ? combination.slice('Mod+'.length) : combination;
@@ -50,7 +65,7 @@ export function useGlobalKeys(handlers: Partial<Record<KeyName, () => void>>): v
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const name = (Object.keys(latest.current) as KeyName[]).find((one) => isKey(one, event));
-      if (name === undefined || event.defaultPrevented || event.isComposing) return;
+      if (name === undefined || event.defaultPrevented) return;
       if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && isTextField(event.target)) return;
       event.preventDefault();
       if (!document.querySelector('dialog[open]')) latest.current[name]?.();

@@ -17,7 +17,7 @@ import {
   UserRound,
   Users,
 } from 'lucide-react';
-import { memo, useState } from 'react';
+import { memo, useEffect, useRef, useState, type FocusEvent, type PointerEvent as PointerEventOfReact } from 'react';
 import { useChat, useClient, useUser } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Attachments } from '../files/attachments.tsx';
@@ -99,10 +99,47 @@ const isOnlyEmoji = ({ body, attachments, replyTo }: ChatMessage) =>
   onlyEmoji.test(body) &&
   /\P{White_Space}/u.test(body);
 
+/**
+ * Whether somebody attends to an element: the pointer is over it, it has the focus, or it was tapped. A finger has left
+ * when it lifts, before its tap arrives: what is shown stays until the next touch elsewhere, and appears only after the
+ * tap, so that the tap does not meet what was not there.
+ */
+function useAttention() {
+  const element = useRef<HTMLDivElement>(null);
+  const [active, setActive] = useState(false);
+  const isTouched = useRef(false);
+  useEffect(() => {
+    if (!active) return undefined;
+    const onPointerDown = ({ target, pointerType }: PointerEvent) =>
+      pointerType === 'touch' && !element.current?.contains(target as Node) && setActive(false);
+    document.addEventListener('pointerdown', onPointerDown);
+    return () => document.removeEventListener('pointerdown', onPointerDown);
+  }, [active]);
+  return {
+    active,
+    events: {
+      ref: element,
+      onPointerEnter: ({ pointerType }: PointerEventOfReact) => pointerType !== 'touch' && setActive(true),
+      onPointerLeave: ({ pointerType, currentTarget }: PointerEventOfReact) =>
+        pointerType !== 'touch' && !currentTarget.querySelector('.message-tools :focus-visible') && setActive(false),
+      onPointerDown: ({ pointerType }: PointerEventOfReact) => void (isTouched.current = pointerType === 'touch'),
+      // The finger scrolled.
+      onPointerCancel: () => void (isTouched.current = false),
+      onClick: () => isTouched.current && setActive(true),
+      onFocus: () => isTouched.current || setActive(true),
+      onBlur: ({ currentTarget, relatedTarget }: FocusEvent<HTMLElement>) => {
+        if (currentTarget.contains(relatedTarget)) return;
+        isTouched.current = false;
+        setActive(false);
+      },
+    },
+  };
+}
+
 function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
   const { message, joinsAbove, joinsBelow, key } = row;
   const sender = useUser(message.senderId);
-  const [active, setActive] = useState(false);
+  const { active, events } = useAttention();
   const [open, setOpen] = useState(false);
   const openPerson = useOpenPerson();
   const showSender = () => openPerson(message.senderId, message.conversationId);
@@ -118,10 +155,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
       data-key={key}
       data-seq={message.local ? undefined : message.seq}
       aria-label={`${own ? 'You' : (sender?.displayName ?? 'Somebody')}, ${momentOf(message.createdAt)}`}
-      onPointerEnter={() => setActive(true)}
-      onPointerLeave={() => setActive(false)}
-      onFocus={() => setActive(true)}
-      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
+      {...events}
     >
       {kind === 'group' && !own && (
         <div className="message-face">

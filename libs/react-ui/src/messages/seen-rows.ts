@@ -16,17 +16,21 @@ const TOLERANCE = 1;
 export const endingWithin = (rows: Iterable<RowEnd>, { top, bottom }: Edges): number[] =>
   [...rows].filter((row) => row.bottom > top && row.bottom <= bottom + TOLERANCE).map(({ seq }) => seq);
 
-/** Whether somebody can be looking at the page: it is visible and has the focus. */
-export const isAttended = (): boolean => document.visibilityState === 'visible' && document.hasFocus();
+/** Whether somebody can be looking at the page: it is visible, has the focus, and no dialog is in front of it. */
+export const isAttended = (): boolean =>
+  document.visibilityState === 'visible' && document.hasFocus() && !document.querySelector('dialog:modal');
 
 /**
  * Reports the rows of a scroller (`data-seq`) that have been seen: their end was in the viewport when a frame was
- * painted, while the page was visible and had the focus. Reports rows again and again.
+ * painted, while the page was visible and had the focus, and neither a dialog nor a panel was in front. Reports rows
+ * again and again.
  */
 export class SeenRows {
   private frame: number | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly observer = new ResizeObserver(() => this.check());
+  /** Waits until what is in front goes away. */
+  private readonly cover = new MutationObserver(() => this.check());
 
   constructor(
     private readonly scroller: HTMLElement,
@@ -54,20 +58,31 @@ export class SeenRows {
     if (this.frame !== undefined) cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
     this.observer.disconnect();
+    this.cover.disconnect();
     this.scroller.removeEventListener('scroll', this.check);
     for (const event of ['focus', 'resize'] as const) removeEventListener(event, this.check);
     document.removeEventListener('visibilitychange', this.check);
   }
 
   private look(): void {
-    if (!isAttended()) return;
     const box = this.scroller.getBoundingClientRect();
     const edges = { top: Math.max(box.top, 0), bottom: Math.min(box.bottom, innerHeight) };
+    this.cover.disconnect();
+    if (!isAttended() || this.isCovered(box.left + box.width / 2, (edges.top + edges.bottom) / 2)) {
+      this.cover.observe(document.body, { subtree: true, childList: true, attributeFilter: ['open'] });
+      return;
+    }
     const rows = Array.from(this.scroller.querySelectorAll<HTMLElement>('[data-seq]'), (row) => ({
       seq: Number(row.dataset['seq']),
       bottom: row.getBoundingClientRect().bottom,
     }));
     const seen = endingWithin(rows, edges);
     if (seen.length > 0) this.onSeen(seen);
+  }
+
+  /** Whether something that is not part of the timeline is in front of this point. */
+  private isCovered(x: number, y: number): boolean {
+    const front = document.elementFromPoint(x, y);
+    return front !== null && !this.scroller.parentElement?.contains(front);
   }
 }

@@ -74,4 +74,4 @@ export async function connectBrowser(wsEndpoint: string): Promise<Browser> {
   return chromium.connect(wsEndpoint);
 }
 
-export type { Browser, BrowserContext, BrowserServer, Locator, Page } from 'playwright-core';
+export type { Browser, BrowserContext, BrowserContextOptions, BrowserServer, Locator, Page } from 'playwright-core';
