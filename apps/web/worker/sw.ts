@@ -1,6 +1,6 @@
 /**
  * The service worker. It caches one build of the app, so that the page opens while the server is unavailable, and shows
- * kept conversations and unsent messages.
+ * kept conversations and unsent messages. A click on a notification leads to its conversation.
  *
  * A page always comes from the server if that answers, and the names of all other files contain a hash of their
  * content. So builds never mix, and a new build is used at the next load. The cache has one whole build or none,
@@ -49,6 +49,25 @@ worker.addEventListener('fetch', (event) => {
     if (pagePaths.test(path)) event.respondWith(answerPage(request));
   } else if (path.startsWith('assets/') || path in BUILD.hashed) event.respondWith(answerAsset(request, pathname));
 });
+
+worker.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const { conversationId } = (event.notification.data ?? {}) as { readonly conversationId?: unknown };
+  if (typeof conversationId === 'string' && /^[\w-]+$/.test(conversationId))
+    event.waitUntil(openConversation(conversationId));
+});
+
+/** Shows a conversation in a window of the app, or in a new one. */
+async function openConversation(conversationId: string): Promise<void> {
+  const windows = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  const own = windows.filter(({ url }) => `${new URL(url).pathname}/`.startsWith(scope));
+  const path = `${scope}c/${conversationId}`;
+  const best = own.find(({ url }) => new URL(url).pathname === path) ?? own.find(({ focused }) => focused) ?? own[0];
+  if (!best) return void (await worker.clients.openWindow(path));
+  // `onNotificationClick` in the page.
+  best.postMessage({ conversationId });
+  await best.focus();
+}
 
 async function cacheBuild(): Promise<void> {
   const cache = await caches.open(ownCache);

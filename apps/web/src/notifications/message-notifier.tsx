@@ -1,47 +1,80 @@
-import { useEffect, useState } from 'react';
-import { useRoute } from 'wouter';
-import { peerChatsOf, summaryOf, toast, useChat, useClient } from '@parley/react-ui/parts';
-import { playSound, notify } from './notifications.ts';
+import { useEffect, useRef, useState } from 'react';
+import { useLocation, useRoute } from 'wouter';
+import { attempt, isAttended, peerChatsOf, summaryOf, toast, useChat, useClient, useMe } from '@parley/react-ui/parts';
+import {
+  canPlay,
+  closeNotifications,
+  isEnabled,
+  isWanted,
+  onNotificationClick,
+  playSound,
+  showNotification,
+} from './notifications.ts';
+import { OneTab } from './one-tab.ts';
 
 /**
  * Reports new messages: those of the open conversation to screen readers, others by sound and by the system's
- * notifications. Shows the number of unread messages in the title of the window.
+ * notifications, in one of the user's tabs. Shows the number of unread messages in the title of the window.
  */
 export function MessageNotifier() {
   const client = useClient();
+  const { id: ownId } = useMe();
+  const [, navigate] = useLocation();
   const [, params] = useRoute('/c/:id');
-  const openId = params?.id;
+  const openId = useRef(params?.id);
+  openId.current = params?.id;
   const [announcement, setAnnouncement] = useState('');
-  useEffect(
-    () =>
-      client.on('message', ({ message }) => {
-        const { conversations, user } = client.getState();
-        const view = conversations.get(message.conversationId);
-        if (message.type === 'system' || !view) return;
-        const isOnScreen = message.conversationId === openId && document.hasFocus();
+
+  useEffect(() => {
+    const tabs = new OneTab(ownId, (conversationId) => ({
+      shows: conversationId === openId.current && isAttended(),
+      attended: isAttended(),
+      canPlay: canPlay(),
+    }));
+    const stopMessages = client.on('message', ({ message }) => {
+      const view = client.getState().conversations.get(message.conversationId);
+      if (message.type === 'system' || !view) return;
+      const isOnScreen = message.conversationId === openId.current && document.hasFocus();
+      void attempt(async () => {
         // The name of a new sender is not loaded yet.
-        void client
-          .user(message.senderId)
-          .then(
-            ({ displayName }) => displayName,
-            () => 'Somebody',
-          )
-          .then((sender) => {
-            if (isOnScreen) setAnnouncement(`${sender}: ${summaryOf(message)}`);
-            else notify(view, message, sender, user?.id);
-          });
-      }),
-    [client, openId],
-  );
-  // Somebody calls for a direct connection. The conversation itself shows the buttons.
-  useEffect(
-    () =>
-      peerChatsOf(client).onRing((id) => {
-        if (id !== openId) toast('Somebody wants to talk directly. Open your chat with them to answer.');
-        playSound();
-      }),
-    [client, openId],
-  );
+        const sender = await client.user(message.senderId).then(
+          ({ displayName }) => displayName,
+          () => 'Somebody',
+        );
+        if (isOnScreen) setAnnouncement(`${sender}: ${summaryOf(message)}`);
+        if (!isWanted(view, message, ownId)) return;
+        const { isMine, attended } = await tabs.decide(message.id, message.conversationId);
+        if (!isMine) return;
+        if (isEnabled('sound')) playSound();
+        if (isEnabled('system') && !attended)
+          await showNotification(view, message, sender, () => navigate(`/c/${message.conversationId}`));
+      });
+    });
+    // Somebody calls for a direct connection. The conversation itself shows the buttons.
+    const stopRings = peerChatsOf(client).onRing((id, call) => {
+      if (id !== openId.current) toast('Somebody wants to talk directly. Open your chat with them to answer.');
+      void tabs.decide(`call ${call}`, id).then(({ isMine }) => isMine && playSound());
+    });
+    return () => {
+      stopMessages();
+      stopRings();
+      tabs.close();
+      void closeNotifications();
+    };
+  }, [client, navigate, ownId]);
+
+  useEffect(() => onNotificationClick(({ conversationId }) => navigate(`/c/${conversationId}`)), [navigate]);
+
+  // What is on the screen needs no notification any more.
+  const shownId = params?.id;
+  useEffect(() => {
+    if (shownId === undefined) return undefined;
+    const onFocus = () => isAttended() && void closeNotifications(shownId);
+    onFocus();
+    addEventListener('focus', onFocus);
+    return () => removeEventListener('focus', onFocus);
+  }, [shownId]);
+
   const unread = useChat(({ conversations }) =>
     [...conversations.values()].reduce(
       (sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread),

@@ -25,32 +25,80 @@ export async function setEnabled(channel: Channel, on: boolean): Promise<boolean
   return on && allowed;
 }
 
-/** Notifies of a message by sound and by the system, as the settings of the conversation and of this device allow. */
-export function notify(view: ConversationView, message: Message, sender: string, ownId: string | undefined): void {
-  const { id, kind, title, me } = view.conversation;
+/** Whether the settings of a conversation want this message to be notified. */
+export function isWanted({ conversation: { me } }: ConversationView, message: Message, ownId: string): boolean {
   const level = me?.notifications ?? 'all';
-  if (level === 'none' || (level === 'mentions' && !message.mentions.includes(ownId ?? ''))) return;
-  if (isEnabled('sound')) playSound();
-  if (!isEnabled('system') || document.hasFocus()) return;
-  const notification = new Notification(kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`, {
+  return level === 'all' || (level === 'mentions' && message.mentions.includes(ownId));
+}
+
+/** What a click on a notification leads to. The service worker passes it on. */
+export interface NotificationTarget {
+  readonly conversationId: string;
+}
+
+/**
+ * Shows a message by the system, in place of an earlier one of its conversation, by the service worker if there is one:
+ * phones want that, and such a notification outlives the page. `onClick`: for browsers without a service worker.
+ */
+export async function showNotification(
+  { conversation: { id, kind, title } }: ConversationView,
+  message: Message,
+  sender: string,
+  onClick: () => void,
+): Promise<void> {
+  const data: NotificationTarget = { conversationId: id };
+  const heading = kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`;
+  // TypeScript does not know `renotify`, which makes a replaced notification alert again.
+  const options: NotificationOptions & { renotify: boolean } = {
     body: summaryOf(message).slice(0, 200),
     tag: id,
-    icon: `${basePath}/favicon.svg`,
-  });
+    renotify: true,
+    icon: `${basePath}/icon-192.png`,
+    data,
+  };
+  const registration = await worker();
+  if (registration) return registration.showNotification(heading, options);
+  const notification = new Notification(heading, options);
   notification.addEventListener('click', () => {
     focus();
-    history.pushState(null, '', `${basePath}/c/${id}`);
+    onClick();
     notification.close();
   });
+}
+
+/** Closes the notifications of a conversation, or all of them. */
+export async function closeNotifications(conversationId?: string): Promise<void> {
+  const shown = (await (await worker())?.getNotifications()) ?? [];
+  for (const notification of shown)
+    if (conversationId === undefined || notification.tag === conversationId) notification.close();
+}
+
+/** Calls `listener` when a notification that the service worker shows was clicked. Returns a function that stops it. */
+export function onNotificationClick(listener: (target: NotificationTarget) => void): () => void {
+  if (!('serviceWorker' in navigator)) return () => undefined;
+  const { serviceWorker } = navigator;
+  const onMessage = ({ data }: MessageEvent<Partial<NotificationTarget> | null>) => {
+    if (typeof data?.conversationId === 'string') listener({ conversationId: data.conversationId });
+  };
+  serviceWorker.addEventListener('message', onMessage);
+  return () => serviceWorker.removeEventListener('message', onMessage);
+}
+
+async function worker(): Promise<ServiceWorkerRegistration | undefined> {
+  if (!('serviceWorker' in navigator)) return undefined;
+  const registration = await navigator.serviceWorker.getRegistration(`${basePath}/`).catch(() => undefined);
+  return registration?.active ? registration : undefined;
 }
 
 let audio: AudioContext | undefined;
 let lastPlayedAt = -Infinity;
 
+/** Whether the browser lets this page play sounds: before the first interaction, it refuses and logs a warning. */
+export const canPlay = (): boolean => navigator.userActivation?.hasBeenActive === true;
+
 /** Plays two soft tones, once a second at most. */
 export function playSound(): void {
-  // Before the first interaction with the page, browsers refuse to play and log a warning.
-  if (performance.now() - lastPlayedAt < 1000 || !navigator.userActivation?.hasBeenActive) return;
+  if (performance.now() - lastPlayedAt < 1000 || !canPlay()) return;
   lastPlayedAt = performance.now();
   audio ??= new AudioContext();
   [660, 880].forEach((frequency, at) => {

@@ -48,7 +48,8 @@ class PeerChat {
   private readonly listeners = new Set<() => void>();
   private connection: RTCPeerConnection | undefined;
   private channel: RTCDataChannel | undefined;
-  private call: string | undefined;
+  /** Names the call, for both sides. */
+  call: string | undefined;
   private partnerId: string | undefined;
   private offeredSdp: string | undefined;
   private earlyCandidates: RTCIceCandidateInit[] = [];
@@ -195,10 +196,13 @@ class PeerChat {
 
 export type { PeerChat };
 
+/** `call` names the call, in all tabs of the user. */
+type RingListener = (conversationId: string, call: string) => void;
+
 /** The peer connections of the signed-in user in this page, one for each direct conversation. */
 class PeerChats {
   private readonly chats = new Map<string, PeerChat>();
-  private readonly ringListeners = new Set<(conversationId: string) => void>();
+  private readonly ringListeners = new Set<RingListener>();
 
   constructor(private readonly client: ParleyClient) {
     client.on('peer:signal', ({ from, conversationId, data }) => {
@@ -209,7 +213,7 @@ class PeerChats {
         .catch(() => chat.hangUp())
         .then(() => {
           if (before !== 'ringing' && chat.state.phase === 'ringing')
-            for (const listener of this.ringListeners) listener(conversationId);
+            for (const listener of this.ringListeners) listener(conversationId, chat.call ?? '');
         });
     });
     client.on('connection', ({ state }) => {
@@ -226,7 +230,7 @@ class PeerChats {
   }
 
   /** Calls `listener` when somebody calls for a connection. Returns a function that removes it. */
-  onRing(listener: (conversationId: string) => void): () => void {
+  onRing(listener: RingListener): () => void {
     this.ringListeners.add(listener);
     return () => void this.ringListeners.delete(listener);
   }
