@@ -10,6 +10,12 @@ import { modes, type OwnDeployment } from '../deployments/modes.js';
 import { useTestBrowser } from './hooks.js';
 import { conversationLink, messageRow, sendText, storedTick } from './test-browser.js';
 
+interface WebManifest {
+  readonly start_url: string;
+  readonly scope: string;
+  readonly icons: readonly { readonly src: string; readonly type: string; readonly sizes: string }[];
+}
+
 const terminal = join(import.meta.dirname, '../../../apps/terminal/dist/main.js');
 
 describe.each(['embedded', 'cluster'] as const)('under a path behind a reverse proxy, %s mode', (mode) => {
@@ -77,6 +83,21 @@ describe.each(['embedded', 'cluster'] as const)('under a path behind a reverse p
     expect(scope).toBe(`${proxy.url}/`);
     expect(cached).toContain('/chat/');
     expect(cached.filter((path) => !path.startsWith('/chat/'))).toEqual([]);
+
+    const devtools = await page.context().newCDPSession(page);
+    const { url, errors, data } = await devtools.send('Page.getAppManifest');
+    expect({ url, errors }).toEqual({ url: `${proxy.url}/manifest.webmanifest`, errors: [] });
+    const { start_url, scope: appScope, icons } = JSON.parse(data!) as WebManifest;
+    expect([start_url, appScope].map((path) => new URL(path, url).href)).toEqual([`${proxy.url}/`, `${proxy.url}/`]);
+    for (const { src, type, sizes } of icons) {
+      const answer = await fetch(new URL(src, url));
+      expect(answer.headers.get('content-type')).toBe(type);
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      if (type === 'image/png') expect(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`).toBe(sizes);
+    }
+    const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors');
+    // The window of a test is private.
+    expect(installabilityErrors.map(({ errorId }) => errorId)).toEqual(['in-incognito']);
     await page.context().setOffline(true);
     await page.reload();
     await page.getByText('No connection to the server').waitFor();

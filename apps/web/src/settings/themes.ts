@@ -10,9 +10,14 @@ export const labelOf = (choice: ThemeChoice): string =>
 
 export const themeOf = (choice: ThemeChoice): Theme => (choice === 'system' ? systemTheme() : choice);
 
-/** Shows the page in the chosen theme from now on. */
+/** Shows the page in the chosen theme from now on, and what a phone draws around it. */
 export function followThemeChoice(): void {
-  const apply = () => void (document.documentElement.dataset['theme'] = themeOf(themeChoice.value));
+  const page = document.documentElement;
+  const apply = () => {
+    page.dataset['theme'] = themeOf(themeChoice.value);
+    const color = getComputedStyle(page).getPropertyValue('--surface');
+    document.querySelector('meta[name="theme-color"]')?.setAttribute('content', color);
+  };
   apply();
   themeChoice.subscribe(apply);
   onSystemThemeChange(apply);
