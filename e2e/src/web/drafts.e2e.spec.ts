@@ -296,6 +296,28 @@ it('a recording that is left for another conversation waits until it is sent', a
   await ben.waitFor('message:new', ({ message }) => message.type === 'voice');
 });
 
+it('a recording that a reload interrupts waits until it is sent, and one that was discarded does not', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  await openConversation(ann, ben);
+  const pieces = async () => (await keptByBrowser(ann.page)).filter((entry) => entry.includes('recording/')).length;
+  const record = async () => {
+    await ann.page.getByRole('button', { name: 'Record a voice message' }).click();
+    await eventually(async () => expect(await pieces()).toBeGreaterThan(0));
+  };
+  await record();
+  await ann.page.getByRole('button', { name: 'Discard the recording' }).click();
+  await eventually(async () => expect(await pieces()).toBe(0));
+
+  await record();
+  await ann.page.reload();
+  await ann.page.getByText('You have a recording that is not sent.').waitFor();
+  await ann.page.getByRole('button', { name: 'Send it' }).click();
+  const { payload } = await ben.waitFor('message:new', ({ message }) => message.type === 'voice');
+  expect(payload.message.attachments[0]!.size).toBeGreaterThan(100);
+  await eventually(async () => expect(await pieces()).toBe(0));
+});
+
 it('files that are not taken or not sent are named', async () => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const ben = await browser().client(uniqueName('Ben'));

@@ -2,6 +2,7 @@ import { eventually, uniqueName } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
+import { openConversation } from './test-browser.js';
 
 const browser = useTestBrowser();
 
@@ -43,4 +44,40 @@ it('tabs without Web Locks stay signed in when all refresh their session at once
   await eventually(() => expect(refreshes).toEqual([200]));
   await tabs[2]!.getByRole('link', { name: 'Settings' }).first().click();
   await tabs[2]!.getByRole('button', { name: 'Log out' }).waitFor();
+});
+
+declare global {
+  /** Set in the page by the test: it hears nothing of what other tabs store. */
+  var isDeaf: boolean;
+}
+
+it('a draft follows the tab in which it is written, and a tab that missed that loses nothing of it', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  await ann.context.addInitScript(() =>
+    addEventListener('storage', (event) => globalThis.isDeaf && event.stopImmediatePropagation()),
+  );
+  await ann.page.reload();
+  await openConversation(ann, ben);
+  const other = await ann.context.newPage();
+  await other.goto(ann.page.url());
+  const [one, two] = [ann.page, other].map((page) => page.getByRole('textbox', { name: 'Message' }));
+  const shows = (field: typeof one, text: string) =>
+    eventually(async () => expect(await field!.inputValue()).toBe(text));
+  await one!.fill('Half');
+  await shows(two, 'Half');
+  await two!.fill('Half a sentence');
+  await shows(one, 'Half a sentence');
+
+  await ann.page.evaluate(() => void (globalThis.isDeaf = true));
+  await two!.fill('Another one');
+  const list = { name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('Bread') };
+  await ann.page.locator('.composer input[type=file]').setInputFiles([list]);
+  await shows(one, 'Another one');
+  await shows(two, 'Another one');
+  await two!.fill('The other tab');
+  await one!.fill('This tab');
+  await shows(one, 'This tab\nThe other tab');
+  await shows(two, 'This tab\nThe other tab');
+  await ann.page.getByText('What you wrote in another tab was added.').waitFor();
 });

@@ -67,7 +67,10 @@ function Editor({ view }: { readonly view: ConversationView }) {
   const files = edit ? [] : draft.files;
   const field = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
-  const recorder = useVoiceRecorder((file) => drafts.addRecording(id, file, false));
+  const recorder = useVoiceRecorder(
+    (file) => drafts.addRecording(id, file, false),
+    () => drafts.keepRecording(id),
+  );
   const bytes = useBytesLeft(text);
   const changeText = (value: string) => {
     drafts.write(id, value);

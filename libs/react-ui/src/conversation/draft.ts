@@ -37,6 +37,8 @@ export interface Draft {
   readonly recording?: Recording | undefined;
   /** Tells why something was not sent or not taken. */
   readonly notice?: string | undefined;
+  /** When a tab last changed the text or the edit, in milliseconds since the epoch. */
+  readonly writtenAt?: number | undefined;
 }
 
 /** A draft in which nothing was written. */
@@ -48,6 +50,24 @@ export const quote = (message: ChatMessage): Quoted => ({
   senderId: message.senderId,
   summary: summaryOf(message).slice(0, 200),
 });
+
+/**
+ * The draft after this tab changed it from `before` to `next`. `stored`: what the browser keeps, by any tab. Text that
+ * another tab has written since, and this tab has not seen, is not lost: it takes the place of unchanged text, and is
+ * added to changed text.
+ */
+export function reconciled(next: Draft, before: Draft, stored: Draft | undefined): Draft {
+  const { writtenAt: seenAt = 0 } = before;
+  const { writtenAt: storedAt = 0 } = stored ?? {};
+  const isChanged = next.text !== before.text || next.edit?.text !== before.edit?.text;
+  const writtenAt = isChanged ? Math.max(Date.now(), seenAt + 1, storedAt + 1) : seenAt;
+  if (!stored || storedAt <= seenAt) return { ...next, writtenAt };
+  if (!isChanged) return { ...next, text: stored.text, edit: stored.edit, writtenAt: storedAt };
+  if (next.text.includes(stored.text)) return { ...next, writtenAt };
+  if (stored.text.includes(next.text)) return { ...next, text: stored.text, writtenAt };
+  const notice = next.notice ?? 'What you wrote in another tab was added.';
+  return { ...next, text: `${next.text}\n${stored.text}`, notice, writtenAt };
+}
 
 /** Whether the composer has room for a message that comes back. */
 export const isFree = ({ text, files, reply, edit }: Draft): boolean =>

@@ -2,11 +2,12 @@ import { ParleyError, type ChatMessage, type ParleyClient, type Sent } from '@pa
 import { cleanBody, hasVisibleText, type Attachment } from '@parley/contracts';
 import { useSyncExternalStore } from 'react';
 import type { DroppedFiles } from '../files/file-drop.ts';
+import { voiceFile } from '../files/voice-recorder.ts';
 import { isUploading, listed, MAX_FILES, newUpload, previewOf, typeOf, type Upload } from '../files/uploads.ts';
 import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
-import { emptyDraft, isFree, isNothing, quote, type Draft, type Quoted } from './draft.ts';
-import { DraftStorage } from './draft-storage.ts';
+import { emptyDraft, isFree, isNothing, quote, reconciled, type Draft, type Quoted } from './draft.ts';
+import { DraftStorage, type RecordingInProgress } from './draft-storage.ts';
 
 /** The server drops a file that was not sent within a day. It is uploaded again a little earlier. */
 const UPLOAD_LIFETIME_MS = 23 * 3_600_000;
@@ -33,6 +34,9 @@ export class Drafts {
     client.subscribe(() => this.follow(client.getState().user?.id));
     client.on('connection', ({ state }) => state === 'online' && this.retryUploads());
     this.storage.onChange((userId, conversationId) => this.changedElsewhere(userId, conversationId));
+    // A page that the browser has put aside hears nothing of changes.
+    addEventListener('pageshow', ({ persisted }) => persisted && this.catchUp());
+    document.addEventListener('resume', () => this.catchUp());
   }
 
   subscribe = (listener: () => void) => {
@@ -183,6 +187,11 @@ export class Drafts {
     this.set(id, { ...draft, reply: undefined, recording: { ...upload, wanted, reply: draft.reply } });
     if (draft.recording) this.release([draft.recording]);
     void this.begin(id, upload, file).then(() => this.sendUploadedRecording(id));
+  }
+
+  /** Keeps a recording while it is made: after a reload, it is there like one that was left. */
+  keepRecording(id: string): RecordingInProgress | undefined {
+    return this.userId === undefined ? undefined : this.storage.keepRecording(this.userId, id);
   }
 
   async sendRecording(id: string): Promise<void> {
@@ -338,11 +347,11 @@ export class Drafts {
     const { userId } = this;
     // Signed out meanwhile.
     if (userId === undefined) return;
-    let shown = draft;
-    if (isNothing(draft)) this.storage.remove(userId, id);
-    else if (!this.storage.write(userId, id, draft) && !this.saidNotKept) {
+    let shown = reconciled(draft, this.of(id), this.storage.read(userId, id));
+    if (isNothing(shown)) this.storage.remove(userId, id);
+    else if (!this.storage.write(userId, id, shown) && !this.saidNotKept) {
       this.saidNotKept = true;
-      shown = { ...draft, notice: draft.notice ?? notKept };
+      shown = { ...shown, notice: shown.notice ?? notKept };
     }
     this.show(id, shown);
   }
@@ -366,6 +375,20 @@ export class Drafts {
     if (userId === undefined) return;
     for (const id of this.storage.conversationsOf(userId)) this.restore(userId, id);
     void this.storage.removeUnused(userId);
+    void this.storage.recoverRecordings(userId, (id, pieces) => {
+      // Signed out meanwhile, or another recording waits already.
+      if (this.userId !== userId || this.of(id).recording) return false;
+      this.addRecording(id, voiceFile(pieces), false);
+      return true;
+    });
+  }
+
+  /** Reads all drafts again. */
+  private catchUp(): void {
+    const { userId } = this;
+    if (userId === undefined) return;
+    const ids = new Set([...this.drafts.keys(), ...this.storage.conversationsOf(userId)]);
+    for (const id of ids) this.changedElsewhere(userId, id);
   }
 
   private restore(userId: string, id: string): void {
@@ -391,21 +414,28 @@ export class Drafts {
   private changedElsewhere(userId: string | undefined, id: string): void {
     if (this.userId === undefined || (userId !== undefined && userId !== this.userId)) return;
     if (userId === undefined) return this.forget();
-    const [before, stored] = [this.of(id), this.storage.read(this.userId, id) ?? emptyDraft];
+    const [before, kept] = [this.of(id), this.storage.read(this.userId, id)];
+    // What the browser does not keep is in this tab only.
+    if (!kept && this.saidNotKept) return;
+    const stored = kept ?? emptyDraft;
     const known = new Map(uploadsOf(before).map((upload) => [upload.key, upload]));
     const merged = <U extends Upload>(upload: U): U => {
       const here = known.get(upload.key);
       return here ? { ...upload, ...here, attachment: upload.attachment ?? here.attachment } : upload;
     };
     const { recording } = stored;
-    this.show(id, {
+    const followed = {
       ...stored,
       notice: before.notice,
       files: stored.files.map(merged),
       recording: recording && merged(recording),
-    });
-    const kept = new Set(uploadsOf(stored).map(({ key }) => key));
-    this.release([...known.values()].filter(({ key }) => !kept.has(key)));
+    };
+    // The other tab had not seen the text of this one yet.
+    if (kept && (kept.writtenAt ?? 0) < (before.writtenAt ?? 0))
+      this.set(id, { ...followed, text: before.text, edit: before.edit });
+    else this.show(id, followed);
+    const keys = new Set(uploadsOf(stored).map(({ key }) => key));
+    this.release([...known.values()].filter(({ key }) => !keys.has(key)));
     // A recording is sent by the tab that made it.
     for (const upload of stored.files) if (!known.has(upload.key)) void this.resume(this.userId, id, upload);
   }

@@ -3,6 +3,19 @@ import { useEffect, useRef, useState } from 'react';
 const formats = ['audio/mp4', 'audio/ogg;codecs=opus', 'audio/webm;codecs=opus'];
 const MAX_RECORDING_MS = 10 * 60_000;
 
+/** One file of the pieces of a recording. */
+export function voiceFile(pieces: readonly Blob[]): File {
+  const type = pieces[0]?.type.split(';')[0] ?? '';
+  const format = type.split('/')[1] ?? 'webm';
+  return new File([...pieces], `voice.${format === 'mp4' ? 'm4a' : format}`, { type });
+}
+
+/** Takes the pieces of a recording as they come, until it has ended. */
+interface Keeper {
+  add(piece: Blob): void;
+  end(): Promise<void>;
+}
+
 /** A recorder of voice messages. */
 export interface VoiceRecorder {
   /** The length so far, in seconds. Undefined while nothing is recorded. */
@@ -16,11 +29,12 @@ export interface VoiceRecorder {
 
 /**
  * Records from the microphone, for ten minutes at most. When the component goes while it records, `onLeave` gets what
- * was recorded.
+ * was recorded. `keep` opens a place for the pieces, from which they are there again when the page is closed.
  */
-export function useVoiceRecorder(onLeave: (recording: File) => void): VoiceRecorder {
+export function useVoiceRecorder(onLeave: (recording: File) => void, keep: () => Keeper | undefined): VoiceRecorder {
   const recorder = useRef<MediaRecorder>(undefined);
   const pieces = useRef<Blob[]>([]);
+  const keeper = useRef<Keeper>(undefined);
   const isGone = useRef(false);
   const leave = useRef(onLeave);
   const [startedAt, setStartedAt] = useState<number>();
@@ -42,9 +56,8 @@ export function useVoiceRecorder(onLeave: (recording: File) => void): VoiceRecor
       current.stop();
     });
     current.stream.getTracks().forEach((track) => track.stop());
-    const type = current.mimeType.split(';')[0] ?? '';
-    const format = type.split('/')[1] ?? 'webm';
-    return new File(pieces.current, `voice.${format === 'mp4' ? 'm4a' : format}`, { type });
+    void keeper.current?.end();
+    return voiceFile(pieces.current);
   });
   useEffect(() => {
     isGone.current = false;
@@ -64,7 +77,11 @@ export function useVoiceRecorder(onLeave: (recording: File) => void): VoiceRecor
       const mimeType = formats.find((format) => MediaRecorder.isTypeSupported(format));
       const started = new MediaRecorder(stream, mimeType === undefined ? {} : { mimeType });
       pieces.current = [];
-      started.addEventListener('dataavailable', ({ data }) => void pieces.current.push(data));
+      keeper.current = keep();
+      started.addEventListener('dataavailable', ({ data }) => {
+        pieces.current.push(data);
+        keeper.current?.add(data);
+      });
       started.start(1000);
       recorder.current = started;
       setNow(Date.now());
@@ -79,6 +96,7 @@ export function useVoiceRecorder(onLeave: (recording: File) => void): VoiceRecor
     cancel() {
       recorder.current?.stream.getTracks().forEach((track) => track.stop());
       recorder.current = undefined;
+      void keeper.current?.end();
       setStartedAt(undefined);
     },
   };
