@@ -75,6 +75,7 @@ it('a draft follows the tab in which it is written, and a tab that missed that l
   await ann.page.locator('.composer input[type=file]').setInputFiles([list]);
   await shows(one, 'Another one');
   await shows(two, 'Another one');
+  await ann.page.getByRole('progressbar').waitFor({ state: 'detached' });
   await two!.fill('The other tab');
   await one!.fill('This tab');
   await shows(one, 'This tab\nThe other tab');
