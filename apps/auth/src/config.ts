@@ -19,7 +19,9 @@ export const authSettings = {
   PASSWORD_QUEUE: env
     .integer(0, 100_000)
     .default(200)
-    .describe('Passwords that may wait to be hashed; more are answered unavailable'),
+    .describe(
+      'Passwords that may wait to be hashed. Addresses take turns; of more, those of the address with the most are refused',
+    ),
 };
 
 /** Configuration of the auth service as a process of its own. */

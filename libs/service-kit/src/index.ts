@@ -20,6 +20,7 @@ export {
 } from './tracing.js';
 export * from './health.js';
 export { Lru } from './lru.js';
+export { addressKey, siteKey } from './networks.js';
 export * from './run.js';
 export * from './service.js';
 export * from './unavailable.js';

@@ -54,7 +54,7 @@ export class Accounts {
    */
   async register(caller: Caller, input: CallInput<'auth.register'>): Promise<Session> {
     requireUncommon('password', input.password, input.username, input.displayName ?? '');
-    const hash = await this.passwords.hash(input.password);
+    const hash = await this.passwords.hash(input.password, caller.address);
     const isGuest = caller.kind === 'guest' && caller.userId !== undefined && caller.sessionId !== undefined;
     const grant = await this.database
       .entities((em) =>
@@ -72,7 +72,7 @@ export class Accounts {
       `select ${userColumns}, c.password_hash as "passwordHash" from auth."user" u join auth.credential c on c.user_id = u.id where u.username = $1`,
       [username],
     );
-    const matches = await this.passwords.matches(row?.passwordHash, password);
+    const matches = await this.passwords.matches(row?.passwordHash, password, caller.address);
     const grant =
       row && matches ? await this.openSession(userOf(row), row.passwordHash, caller, deviceName) : undefined;
     if (!grant) throw new ChatError('unauthenticated', 'wrong username or password');
@@ -105,7 +105,7 @@ export class Accounts {
    * it was changed meanwhile, and with `invalid` when `next` is common.
    */
   async changePassword(
-    { userId, sessionId }: Actor,
+    { userId, sessionId, address }: Actor,
     { current, next, endBots = false }: CallInput<'auth.password'>,
   ): Promise<void> {
     const { user, credential } = await this.database.entities(async (em) => ({
@@ -114,9 +114,9 @@ export class Accounts {
     }));
     if (user) requireUncommon('next', next, user.username, user.displayName);
     const before = credential?.passwordHash;
-    if (before === undefined || !(await this.passwords.matches(before, current)))
+    if (before === undefined || !(await this.passwords.matches(before, current, address)))
       throw new ChatError('forbidden', 'the current password is wrong');
-    const passwordHash = await this.passwords.hash(next);
+    const passwordHash = await this.passwords.hash(next, address);
     const { ended, bots } = await this.database.entities(async (em) => {
       const changed = await em.nativeUpdate(
         CredentialEntity,

@@ -23,10 +23,38 @@ describe('passwords', () => {
     const stored = await hasher.hash('some password');
     const unknown = hasher.matches(undefined, 'some password');
     const known = hasher.matches(stored, 'some password');
-    await expect(hasher.matches(undefined, 'x')).rejects.toThrow(Unavailable);
-    await expect(hasher.matches(stored, 'x')).rejects.toThrow(Unavailable);
+    await expect(hasher.matches(undefined, 'x', '192.0.2.1')).rejects.toThrow(Unavailable);
+    await expect(hasher.matches(stored, 'x', '192.0.2.2')).rejects.toThrow(Unavailable);
     expect(await unknown).toBe(false);
     expect(await known).toBe(true);
+  });
+
+  it('of different addresses take turns, however many one of them has', async () => {
+    const hasher = await passwords(1, 100);
+    const order: string[] = [];
+    const check = (address: string) => hasher.hash('some password', address).then(() => order.push(address));
+    const [busy, other] = ['192.0.2.1', '2001:db8::1'];
+    const waiting = [
+      ...Array.from({ length: 6 }, () => check(busy)),
+      check(other),
+      check('2001:db8::2'),
+      check('192.0.2.3'),
+    ];
+    await Promise.all(waiting);
+    // A /64 network of IPv6 is one address.
+    expect(order).toEqual([busy, busy, other, '192.0.2.3', busy, '2001:db8::2', busy, busy, busy]);
+  });
+
+  it('of the address with the most waiting make room for those of others', async () => {
+    const hasher = await passwords(1, 3);
+    const busy = Array.from({ length: 5 }, () => hasher.hash('some password', '192.0.2.1'));
+    const others = ['192.0.2.2', '192.0.2.3', '192.0.2.4'].map((address) => hasher.hash('some password', address));
+    const outcomes = await Promise.allSettled([...busy, ...others]);
+    const told = outcomes.map((outcome) =>
+      outcome.status === 'fulfilled' ? 'hashed' : ((outcome.reason as { code?: string }).code ?? outcome.reason.name),
+    );
+    expect(told.slice(0, 5)).toEqual(['hashed', 'hashed', 'rate_limited', 'rate_limited', 'rate_limited']);
+    expect(told.slice(5)).toEqual(['hashed', 'hashed', 'Unavailable']);
   });
 
   it('release their place in the queue, also after failures', async () => {

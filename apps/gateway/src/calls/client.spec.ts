@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { loadConfig } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { gatewayConfig } from '../config.js';
-import { addressKey, clientAddress, siteKey } from './client.js';
+import { addressKey, siteKey } from '@parley/service-kit';
+import { clientAddress } from './client.js';
 
 const request = (peer: string, forwarded?: string) =>
   ({

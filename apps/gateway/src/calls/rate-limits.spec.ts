@@ -313,6 +313,38 @@ describe('one address', () => {
     }
   });
 
+  it('has a few passwords checked at a time, and never holds up another', async () => {
+    let [underWay, most] = [0, 0];
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const strict = await TestGateway.start({ TRUST_PROXY: '1' }, (starting) =>
+      starting.serveBasics({
+        'auth.login.v1': async ({ caller }) => {
+          if (caller.address !== '192.0.2.1') return {};
+          most = Math.max(most, ++underWay);
+          await released;
+          underWay--;
+          return {};
+        },
+      }),
+    );
+    const logIn = async (address: string, username: string) => {
+      const headers = { 'content-type': 'application/json', 'x-forwarded-for': address };
+      const body = JSON.stringify({ username, password: 'correct horse battery' });
+      return (await strict.fetch('/api/v1/auth/login', { method: 'POST', headers, body })).status;
+    };
+    try {
+      const busy = all(20, (n) => logIn('192.0.2.1', `user-${n}`));
+      await eventually(() => expect(underWay).toBe(8));
+      expect(await logIn('192.0.2.2', 'anna')).toBe(200);
+      release();
+      expect(await busy).toEqual(Array.from({ length: 20 }, () => 200));
+      expect(most).toBe(8);
+    } finally {
+      release();
+      await strict.stop();
+    }
+  });
+
   it('makes a limited number of requests without a valid token', async () => {
     const strict = await TestGateway.start({ ADDRESS_LIMIT_SCALE: '0.1', USER_LIMIT_SCALE: '1000' });
     try {

@@ -3,11 +3,20 @@ import { ChatError, rates, userRates, type CallInput, type CallName, type UserRa
 import { Limiters, type Buckets, type BurstRate, type Limiter, type Rate } from '@parley/realtime';
 import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
-import { addressKey, siteKey, type Client } from './client.js';
+import { addressKey, siteKey } from '@parley/service-kit';
+import type { Client } from './client.js';
 import { LargeAnswers } from './large-answers.js';
+import { Places } from './places.js';
 
 /** When to try again while another gateway has a search of the user under way. */
 const SEARCH_RETRY_MS = 500;
+
+/** Calls that hash a password, which takes a core for as long as thousands of other calls. */
+const HASHING: ReadonlySet<CallName> = new Set<CallName>(['auth.register', 'auth.login', 'auth.password']);
+/** Such calls under way of one address, at each gateway. Many more, which the rates allow, would hold up everybody else. */
+const MAX_HASHING = 8;
+/** With the time that remains, enough for a line of people who come to work behind one address. */
+const MAX_HASHING_WAIT_MS = 3_000;
 
 /**
  * Enforces the rates that the protocol states: of users over all connections, gateways and interfaces, and of addresses.
@@ -28,6 +37,7 @@ export class RateLimits {
    */
   private readonly turns = new Map<string, Promise<void>>();
   private readonly largeAnswers: LargeAnswers;
+  private readonly hashing: Places;
 
   constructor(config: GatewayConfig, limiters: Limiters) {
     const scale = config.ADDRESS_LIMIT_SCALE;
@@ -35,6 +45,11 @@ export class RateLimits {
       new AddressLimiter(limiters, { name, ...rate }, scale);
     this.users = new UserRates(limiters, config.USER_LIMIT_SCALE);
     this.largeAnswers = new LargeAnswers(config.USER_LIMIT_SCALE);
+    this.hashing = new Places({
+      max: Math.max(1, Math.round(MAX_HASHING * scale)),
+      maxWaitMs: MAX_HASHING_WAIT_MS,
+      refusal: 'too many passwords of this address are being checked',
+    });
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
     this.failedLogins = perAddress('failures', rates.failedLogin);
@@ -75,9 +90,11 @@ export class RateLimits {
   /**
    * Makes an admitted call. Guesses at one password wait for each other, so that parallel guesses gain nothing, and a
    * wrong one counts as a failure. The searches of a user wait for each other, too, and are `rate_limited` while another
-   * gateway has one under way. Of calls with large answers a user has a few at a time.
+   * gateway has one under way. Of calls with large answers a user has a few at a time, and of calls that hash a password
+   * an address.
    */
-  limitParallel<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
+  limitParallel<T>(name: CallName, input: unknown, client: Client, call: () => Promise<T>): Promise<T> {
+    const make = HASHING.has(name) ? () => this.hashing.hold(addressKey(client.address), call) : call;
     if (name === 'message.search') {
       const spender = spenderOf(client.session!);
       return this.inTurn(`search:${spender}`, () => this.search(spender, make));

@@ -3,7 +3,8 @@ import { isIP } from 'node:net';
 import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKey, clientAddress } from '../calls/client.js';
+import { addressKey } from '@parley/service-kit';
+import { clientAddress } from '../calls/client.js';
 import { disposition, fileName, fileNameFor, rangeOf } from './file-headers.js';
 
 const anything = fc.oneof(

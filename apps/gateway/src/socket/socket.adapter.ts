@@ -3,7 +3,8 @@ import type { INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from '../config.js';
-import { addressKey, clientAddress } from '../calls/client.js';
+import { addressKey } from '@parley/service-kit';
+import { clientAddress } from '../calls/client.js';
 import type { Origins } from '../http/origins.js';
 import { CONNECT_TIMEOUT_MS, UnconnectedSessions } from './unconnected-sessions.js';
 
