@@ -19,6 +19,7 @@ import { Housekeeping } from './housekeeping.js';
 import { callRoutesController } from './http/call-routes.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RootController } from './http/root.controller.js';
+import { UnknownCallController } from './http/uncounted.js';
 import { Metrics } from './metrics.js';
 import { Leases } from './presence/leases.js';
 import { PresenceSubscriptions } from './presence/presence-subscriptions.js';
@@ -32,7 +33,7 @@ export class AppModule {
   static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,
-      controllers: [RootController, FilesController, callRoutesController()],
+      controllers: [RootController, FilesController, callRoutesController(), UnknownCallController],
       providers: [
         ...dependencies,
         { provide: APP_FILTER, useClass: ProblemFilter },

@@ -10,6 +10,7 @@ import { Limiters, Registry, Traces } from '@parley/realtime';
 import { requirePort, Health, Logger, nestLogger, type Running } from '@parley/service-kit';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
+import { RateLimits } from './calls/rate-limits.js';
 import { GatewayConfig } from './config.js';
 import { Connections } from './connections/connections.js';
 import { Files } from './files/files.js';
@@ -19,6 +20,7 @@ import { enterBasePath, requireBasePath } from './http/base-path.js';
 import { Origins } from './http/origins.js';
 import { TRACE_HEADER, traceRequests } from './http/problem.filter.js';
 import { limitRequestTime } from './http/request-timeouts.js';
+import { limitPages } from './http/uncounted.js';
 import { webApp } from './http/web-app.js';
 import { PushListener } from './push/push-listener.js';
 import { SocketAdapter } from './socket/socket.adapter.js';
@@ -125,6 +127,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   app.use(traceRequests);
   if (config.BASE_PATH !== '') app.use(requireBasePath(config.BASE_PATH));
   app.use(origins.demandHost);
+  app.use(limitPages(app.get(RateLimits), config));
   app.use('/api/v1', forbidStoring);
   app.use('/api/v1/uploads', addCapabilities(config));
   app.useSecurityHeaders({

@@ -53,6 +53,8 @@ export type LimitName = keyof typeof limitBounds;
 /**
  * Rate limits at the gateway (docs/protocol.md, section 4): `points` in `seconds`, per address; `failedLogin` per
  * account and address. `anonymous`: HTTP requests without a session. `handshake`: handshakes without a valid token.
+ * `pages`: requests for what is no call (pages, their files, documents, unknown addresses), at each gateway; a page and
+ * its files are a few dozen.
  */
 export const rates = Object.freeze({
   register: { points: 30, seconds: 60 },
@@ -60,6 +62,7 @@ export const rates = Object.freeze({
   failedLogin: { points: 10, seconds: 15 * 60 },
   anonymous: { points: 100, seconds: 1, burst: 200 },
   handshake: { points: 10, seconds: 1, burst: 100 },
+  pages: { points: 100, seconds: 1, burst: 1000 },
 });
 
 /**

@@ -345,6 +345,30 @@ describe('one address', () => {
     }
   });
 
+  it('asks for a limited number of pages, documents and unknown addresses, and is probed without one', async () => {
+    // 20 pages, and 4 requests without a token.
+    const strict = await TestGateway.start({ ADDRESS_LIMIT_SCALE: '0.02', TRUST_PROXY: '1' });
+    const ask = async (path: string, address: string) => {
+      const answer = await strict.fetch(path, { headers: { 'x-forwarded-for': address } });
+      return [answer.status, answer.headers.get('retry-after')];
+    };
+    try {
+      for (const [n, path] of ['/nothing', '/', '/api/docs', '/api/openapi.json', '/socket.io'].entries()) {
+        const address = `192.0.2.${n}`;
+        const answers = await all(40, () => ask(path, address));
+        const refused = answers.filter(([status]) => status === 429);
+        expect([path, refused.length > 0 && refused.length <= 20]).toEqual([path, true]);
+        expect(refused.every(([, retryAfter]) => Number(retryAfter) >= 1)).toBe(true);
+        const probes = await all(40, () => ask('/health/live', address));
+        expect(probes.every(([status]) => status === 200)).toBe(true);
+      }
+      const unknown = await all(20, () => ask('/api/v1/nothing/there', '192.0.2.100'));
+      expect(new Set(unknown.map(([status]) => status))).toEqual(new Set([404, 429]));
+    } finally {
+      await strict.stop();
+    }
+  });
+
   it('makes a limited number of requests without a valid token', async () => {
     const strict = await TestGateway.start({ ADDRESS_LIMIT_SCALE: '0.1', USER_LIMIT_SCALE: '1000' });
     try {

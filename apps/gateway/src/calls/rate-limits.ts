@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { ChatError, rates, userRates, type CallInput, type CallName, type UserRate } from '@parley/contracts';
-import { Limiters, type Buckets, type BurstRate, type Limiter, type Rate } from '@parley/realtime';
+import {
+  createMemoryLimiters,
+  Limiters,
+  type Buckets,
+  type BurstRate,
+  type Limiter,
+  type Rate,
+} from '@parley/realtime';
 import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
 import { addressKey, siteKey } from '@parley/service-kit';
@@ -29,6 +36,7 @@ export class RateLimits {
   private readonly failedLogins: AddressLimiter;
   private readonly anonymous: AddressLimiter;
   private readonly handshakes: AddressLimiter;
+  private readonly pages: AddressLimiter;
   /** Holds the search of each user that is under way, at whichever gateway. */
   private readonly searches: Limiter;
   /**
@@ -56,6 +64,8 @@ export class RateLimits {
     this.anonymous = perAddress('anonymous', rates.anonymous);
     this.searches = limiters.create({ name: 'searching', points: 1, seconds: config.CALL_DEADLINE_MS / 1000 });
     this.handshakes = perAddress('handshakes', rates.handshake);
+    // Counted here, so that no page waits for Redis.
+    this.pages = new AddressLimiter(createMemoryLimiters(), { name: 'pages', ...rates.pages }, scale);
   }
 
   /** Throws `rate_limited` while the caller is known to be over the rate of calls. Counts nothing. */
@@ -75,6 +85,11 @@ export class RateLimits {
   async admitRequest({ session, address }: Client): Promise<void> {
     if (session) await this.users.take(spenderOf(session), 1);
     else await this.anonymous.take(address);
+  }
+
+  /** Counts a request for a page, a file of it, a document or an unknown address. Rejects with `rate_limited`. */
+  admitPage(address: string): Promise<void> {
+    return this.pages.take(address);
   }
 
   /** Counts a handshake with a valid token. Rejects with `rate_limited`. */

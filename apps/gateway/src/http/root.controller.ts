@@ -26,6 +26,9 @@ const pagePolicy = [
 export class RootController {
   /** The files of the page, once somebody has asked for one. */
   private pageFiles: ReturnType<typeof loadPageFiles> | undefined;
+  /** The documents that are the same for everybody, once somebody has asked for one: making them takes a while. */
+  private page: string | undefined;
+  private openapiDocument: object | undefined;
 
   constructor(
     private readonly healthChecks: Health,
@@ -56,7 +59,7 @@ export class RootController {
   @Get('api/docs')
   docs(@Res() response: Response): void {
     response.setHeader('content-security-policy', pagePolicy);
-    response.type('html').send(page(limitsOf(this.config)));
+    response.type('html').send((this.page ??= page(limitsOf(this.config))));
   }
 
   @Get(['api/docs/style.css', 'api/docs/script.js', 'api/docs/socket.io.js'])
@@ -69,7 +72,7 @@ export class RootController {
 
   @Get('api/openapi.json')
   openapi(@Res() response: Response): void {
-    response.json(openapi(limitsOf(this.config), this.config.BASE_PATH));
+    response.json((this.openapiDocument ??= openapi(limitsOf(this.config), this.config.BASE_PATH)));
   }
 
   @Get('api/asyncapi.json')

@@ -306,7 +306,10 @@ describe('an origin', () => {
       expect(await poll(gateway, { 'sec-fetch-site': 'same-origin' })).toBe(200);
       for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://localhost'])
         expect([foreign, await poll(gateway, { origin: foreign })]).toEqual([foreign, 403]);
-      for (const site of ['cross-site', 'same-site'])
+      expect(await poll(gateway, { 'sec-fetch-site': 'none' })).toBe(200);
+      expect(await poll(gateway, { origin: `${origin}, https://evil.example` })).toBe(403);
+      // Two of a header arrive joined. No browser writes another case, or other values.
+      for (const site of ['cross-site', 'same-site', 'CROSS-SITE', 'Same-Origin', 'same-origin, cross-site', 'other'])
         expect([site, await poll(gateway, { 'sec-fetch-site': site })]).toEqual([site, 403]);
     } finally {
       await gateway.stop();

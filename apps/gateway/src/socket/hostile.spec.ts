@@ -186,6 +186,23 @@ const get = (path: string, ...headers: string[]) =>
 const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 
 describe('a connection', () => {
+  it.each([
+    ['Host: a', 'Host: a'],
+    ['Host: a', 'Host: b'],
+    ['Host:'],
+    ['Host: user@a'],
+    ['Host: a b'],
+    ['Host: a/b'],
+    ['Host: a\\b'],
+    ['Host: a:99999'],
+    ['Host: [::1'],
+  ])('whose host is given as %j %j is refused everywhere', async (...hosts) => {
+    for (const path of ['/', '/health/live', '/api/v1/users/me', '/socket.io/?EIO=4&transport=polling']) {
+      const answer = await raw([`GET ${path} HTTP/1.1`, 'Connection: close', ...hosts, '', ''].join('\r\n'));
+      expect([path, statusOf(answer)]).toEqual([path, 400]);
+    }
+  });
+
   it('with bytes that are not HTTP is closed', async () => {
     for (let times = 0; times < 20; times++)
       expect([400]).toContain(statusOf(await raw(crypto.getRandomValues(new Uint8Array(2000)))));

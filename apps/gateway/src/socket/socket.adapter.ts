@@ -65,7 +65,9 @@ export class SocketAdapter extends IoAdapter {
   }
 
   private refusal(request: EngineRequest): Refusal | undefined {
-    if (!this.origins.allowsHost(request)) return { status: 403, reason: 'host not allowed' };
+    const problem = this.origins.hostProblem(request);
+    if (problem === 'unreadable') return { status: 400, reason: 'Host is not one host' };
+    if (problem === 'unknown') return { status: 403, reason: 'host not allowed' };
     if (!this.origins.allowsPage(request)) return { status: 403, reason: 'origin not allowed' };
     // JSONP hands answers to any page that loads them as a script.
     if (request._query?.['j'] !== undefined) return { status: 403, reason: 'JSONP is not supported' };
