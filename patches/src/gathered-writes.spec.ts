@@ -34,7 +34,7 @@ describe('frames of one turn', () => {
   it('become one write for each socket, in order, and their callbacks are called', async () => {
     const writes = new GatheredWrites();
     const [one, other] = [socket(), socket()];
-    for (const { duplex } of [one, other]) writes.gather(duplex);
+    for (const { duplex } of [one, other]) writes.gatherFrames(duplex);
     const written: string[] = [];
     frame(one.duplex, 'a', () => written.push('a'));
     frame(other.duplex, 'x');
@@ -50,7 +50,7 @@ describe('frames of one turn', () => {
   it('are written before their socket ends', async () => {
     const writes = new GatheredWrites();
     const { duplex, calls } = socket();
-    writes.gather(duplex);
+    writes.gatherFrames(duplex);
     frame(duplex, 'a');
     duplex.end();
     await setImmediate();
@@ -66,12 +66,9 @@ describe('Socket.IO over ws', () => {
   afterEach(() => server.stop());
 
   /** How many writes reach the network stream when three events are emitted in one turn. */
-  async function writesOfThreeEvents(writes?: GatheredWrites): Promise<number> {
+  async function writesOfThreeEvents(): Promise<number> {
     const streams: Duplex[] = [];
-    server.http.prependListener('upgrade', (_request, stream) => {
-      writes?.gather(stream);
-      streams.push(stream);
-    });
+    server.http.prependListener('upgrade', (_request, stream) => void streams.push(stream));
     const { client, socket } = await server.connect();
     await setImmediate();
     let calls = 0;
@@ -86,13 +83,25 @@ describe('Socket.IO over ws', () => {
     return calls;
   }
 
-  // Engine.IO sends the first event at once, and the next two together when that has left.
-  it('writes each frame between cork and uncork, so two frames of one turn are one write', async () => {
-    expect(await writesOfThreeEvents(new GatheredWrites())).toBe(2);
+  it('writes all packets of one turn at once', async () => {
+    GatheredWrites.of(server.sockets);
+    expect(await writesOfThreeEvents()).toBe(1);
   });
 
-  it('writes every frame by itself without the patch', async () => {
+  it('writes every packet by itself without the patch', async () => {
     expect(await writesOfThreeEvents()).toBe(3);
+  });
+
+  it('writes what was emitted directly before the connection is closed', async () => {
+    GatheredWrites.of(server.sockets);
+    const { client, socket } = await server.connect();
+    const heard: unknown[] = [];
+    client.on('event', (value) => heard.push(value));
+    const closed = new Promise((resolve) => client.once('disconnect', resolve));
+    for (const value of [1, 2, 3]) socket.emit('event', value);
+    socket.conn.close();
+    await closed;
+    expect(heard).toEqual([1, 2, 3]);
   });
 });
 

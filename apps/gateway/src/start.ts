@@ -5,7 +5,7 @@ import type { Server as HttpServer } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Broker } from '@parley/broker';
-import { GatheredWrites, limitUpgrades } from '@parley/patches';
+import { limitUpgrades } from '@parley/patches';
 import { Limiters, Registry, Traces } from '@parley/realtime';
 import { requirePort, Health, Logger, nestLogger, type Running } from '@parley/service-kit';
 import { json, type NextFunction, type Request, type Response } from 'express';
@@ -175,8 +175,6 @@ async function listen(app: NestExpressApplication, config: GatewayConfig): Promi
   server.keepAliveTimeout = 65_000;
   // Engine.IO would hang up on any other upgrade.
   limitUpgrades(server, ({ url = '' }) => url.startsWith(`${config.BASE_PATH}/socket.io/`));
-  const writes = new GatheredWrites();
-  server.prependListener('upgrade', (_request, socket) => writes.gather(socket));
   if (config.BASE_PATH !== '') enterBasePath(server, config.BASE_PATH);
   await app.listen(config.PORT, config.HOST);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
+import { GatheredWrites } from '@parley/patches';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from '../config.js';
 import { addressKey } from '@parley/service-kit';
@@ -45,6 +46,7 @@ export class SocketAdapter extends IoAdapter {
       // Browsers apply `cors` to long polling only.
       cors: { origin: listed.includes('*') ? '*' : [...listed] },
     });
+    GatheredWrites.of(server);
     // Unlike `allowRequest`, it sees every request, also those of a known session.
     server.engine.use((request: EngineRequest, response: ServerResponse, next: (error?: Error) => void) => {
       const refusal = this.refusal(request);

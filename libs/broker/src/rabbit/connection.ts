@@ -1,6 +1,7 @@
 import { backOffMs, endsWithin, pause, type Logger } from '@parley/service-kit';
 import { gatherAmqpWrites } from '@parley/patches';
 import { connect, type ChannelModel } from 'amqplib';
+import { AckSchedule } from './ack-schedule.js';
 
 /**
  * A connection to RabbitMQ that reconnects, with jittered back-off (at most 5 s), until it is closed. Heartbeats detect
@@ -9,6 +10,8 @@ import { connect, type ChannelModel } from 'amqplib';
 export class AmqpConnection {
   /** The reason why it is not connected, for operators. */
   problem: string | undefined = 'not connected yet';
+  /** For the acknowledgements of its consumers. */
+  readonly acks = new AckSchedule();
   private model: ChannelModel | undefined;
   private readonly waiting = new Set<(model: ChannelModel) => void>();
   private readonly closing = new AbortController();

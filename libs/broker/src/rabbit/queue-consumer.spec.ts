@@ -1,5 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { describe, expect, it } from 'vitest';
+import { AckSchedule } from './ack-schedule.js';
 import { ConsumerChannel } from './queue-consumer.js';
 
 /** Keeps count of one channel as RabbitMQ does, where acknowledging a tag that is not outstanding is a channel error. */
@@ -18,7 +19,7 @@ const message = (deliveryTag: number) => ({ fields: { deliveryTag } }) as Consum
 describe('acknowledgements', () => {
   it('of messages that were settled in order are one frame', () => {
     const ledger = new Ledger();
-    const channel = new ConsumerChannel(ledger as unknown as Channel);
+    const channel = new ConsumerChannel(ledger as unknown as Channel, new AckSchedule());
     for (let tag = 1; tag <= 100; tag++) ledger.outstanding.add(tag);
     for (let tag = 1; tag <= 100; tag++) channel.ack(message(tag));
     channel.flush();
@@ -28,7 +29,7 @@ describe('acknowledgements', () => {
   it('never cover an unsettled message or name a tag twice, in any order of settling', () => {
     for (let round = 0; round < 200; round++) {
       const ledger = new Ledger();
-      const channel = new ConsumerChannel(ledger as unknown as Channel);
+      const channel = new ConsumerChannel(ledger as unknown as Channel, new AckSchedule());
       const tags = Array.from({ length: 30 }, (_, at) => at + 1);
       for (const tag of tags) ledger.outstanding.add(tag);
       const unsettled = new Set(tags);

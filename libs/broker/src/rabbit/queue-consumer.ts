@@ -1,7 +1,11 @@
 import { backOffMs, endsWithin, pause, withTimeout, type Logger } from '@parley/service-kit';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
+import type { AckSchedule } from './ack-schedule.js';
 import { closeQuietly, type AmqpConnection } from './connection.js';
+
+/** A channel that has so many acknowledgements to send does not wait: RabbitMQ delivers no more than the prefetch, 250 by default. */
+const MAX_PENDING_ACKS = 125;
 
 /**
  * The channel of a consumer. Acknowledgements are sent on this channel only, several in one frame where possible, and
@@ -24,13 +28,17 @@ export class ConsumerChannel {
   private readonly acknowledged = new Set<number>();
   private pending: number[] = [];
 
-  constructor(readonly channel: Channel) {}
+  constructor(
+    readonly channel: Channel,
+    private readonly schedule: AckSchedule,
+  ) {}
 
-  /** Acknowledges a message, together with others of the same turn of the event loop. */
+  /** Acknowledges a message a little later, together with others of its connection. */
   ack(message: ConsumeMessage): void {
     if (!this.live) return;
-    if (this.pending.length === 0) setImmediate(() => this.flush());
+    if (this.pending.length === 0) this.schedule.add(this);
     this.pending.push(message.fields.deliveryTag);
+    if (this.pending.length === MAX_PENDING_ACKS) this.flush();
   }
 
   /** Puts a message back into its queue. */
@@ -193,7 +201,7 @@ export class QueueConsumer {
   /** Subscribes and waits for the end of the subscription. */
   private async consumeOnce(onUp: () => void): Promise<void> {
     const model = await this.connection.connected(60_000, this.stopping.signal);
-    const channel = new ConsumerChannel(await answered(model.createChannel()));
+    const channel = new ConsumerChannel(await answered(model.createChannel()), this.connection.acks);
     const ended = Promise.withResolvers<string>();
     channel.channel.on('error', (error: Error) => ended.resolve(error.message));
     channel.channel.once('close', () => {
