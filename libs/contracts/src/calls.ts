@@ -59,6 +59,7 @@ import {
 import { limitBounds } from './limits.js';
 import { foldUsername } from './names.js';
 import { hasVisibleText } from './invisible.js';
+import { problemOfWebhookUrl } from './webhook-url.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';
@@ -135,13 +136,10 @@ const memberInput = { ...conversationId, userId: Id };
 const personInput = z.strictObject({ userId: Id });
 const messageInput = z.strictObject({ messageId: Id });
 const reactionInput = z.strictObject({ messageId: Id, emoji: Emoji });
-// URL parsers skip white space and control characters, so the stored address would differ from the one that is called.
-const WebhookUrl = text(1, 2000)
-  .refine((value) => !/[\s\p{Cc}]/u.test(value), 'must not contain white space or control characters')
-  .refine(
-    (value) => URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol),
-    'must be an https address',
-  );
+const WebhookUrl = text(1, 2000).superRefine((value, context) => {
+  const message = problemOfWebhookUrl(value);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.length);
 
 /** The answer to a receipt call. */
