@@ -16,6 +16,7 @@ import { DrawingController } from './drawing/controller.js';
 import { LineDrawer } from './drawing/draw.js';
 import { MessagesController } from './messages/controller.js';
 import { PeopleController } from './people/controller.js';
+import { BotOwners } from './people/bot-owners.js';
 import { People } from './people/people.js';
 import { FastPath } from './sending/fast-path.js';
 import { RuleEvaluator } from './sending/rules/evaluation.js';
@@ -74,6 +75,7 @@ export class AppModule {
         CommandRunner,
         FastPath,
         MessageSender,
+        BotOwners,
         ConversationCreator,
         ExpiredBans,
         People,

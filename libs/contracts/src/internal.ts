@@ -123,6 +123,8 @@ export const internalRequests = {
     via: 'query',
     input: z.object({
       userId: Id,
+      /** The owner of the user, a bot: their files count together. */
+      ownerId: Id.optional(),
       bytes: z.number().int(),
       id: Id.optional(),
       upTo: z.number().int().optional(),

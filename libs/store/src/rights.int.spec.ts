@@ -27,6 +27,7 @@ const tables = {
     'block',
     'webhook',
     'webhook_delivery',
+    'bot',
   ],
   history: ['cursor', 'preference', 'message_text'],
 };

@@ -55,7 +55,7 @@ export class FilesController {
     try {
       return await this.files.withTemporaryFile(async (path) => {
         const name = await receiveFile(request, path, reserved);
-        return this.files.keep(userId, { id, path, name });
+        return this.files.keep(session, { id, path, name });
       });
     } catch (error) {
       await this.files.release(userId, id);

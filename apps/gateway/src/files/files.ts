@@ -28,6 +28,9 @@ const CONCURRENT_REMOVALS = 8;
 /** The age at which a file that a crash left behind is removed. */
 const LEFTOVER_AGE_MS = 24 * 3_600_000;
 
+/** The user whose file it is; for a bot with its owner, as whom it takes its turn. */
+export type Uploader = Pick<Session, 'userId' | 'ownerId'>;
+
 /** A file that has arrived. */
 export interface ReceivedFile {
   readonly id: string;
@@ -86,9 +89,16 @@ export class Files {
    * the user has too many open uploads, at all gateways together. The reservation ends when the attachment is recorded,
    * with {@link release}, or after a day.
    */
-  async reserve({ userId, kind }: Session, id: string, bytes: number, upTo = bytes): Promise<number> {
+  async reserve({ userId, ownerId, kind }: Session, id: string, bytes: number, upTo = bytes): Promise<number> {
     const isGuest = kind === 'guest';
-    const { reserved = upTo } = await this.broker.request('attachment.admit.v1', { userId, id, bytes, upTo, isGuest });
+    const { reserved = upTo } = await this.broker.request('attachment.admit.v1', {
+      userId,
+      ...(ownerId !== undefined && { ownerId }),
+      id,
+      bytes,
+      upTo,
+      isGuest,
+    });
     return reserved;
   }
 
@@ -106,13 +116,17 @@ export class Files {
    * gateway, may have recorded them. Repeating it under the same id is harmless. Rejects with {@link MissingFile} if
    * there is no file at `path`.
    */
-  async keep(userId: string, file: ReceivedFile, kept?: 'are stored' | 'may be repeated'): Promise<Attachment> {
+  async keep(
+    { userId, ownerId }: Uploader,
+    file: ReceivedFile,
+    kept?: 'are stored' | 'may be repeated',
+  ): Promise<Attachment> {
     const { id, path, name } = file;
     const { size } = await stat(path).catch(missingFile);
     if (size === 0) throw new ChatError('invalid', 'the file is empty');
     return this.withTemporaryFile(async (output) => {
       try {
-        const { thumbnail, isStripped, ...content } = await this.examine(userId, { path, name, output });
+        const { thumbnail, isStripped, ...content } = await this.examine(ownerId ?? userId, { path, name, output });
         const from = isStripped ? cleanPath(output) : path;
         const stored: StoredAttachment = {
           id,
@@ -133,8 +147,8 @@ export class Files {
     });
   }
 
-  private async examine(userId: string, request: Request): Promise<Content> {
-    const content = await this.sandbox.examine(userId, request);
+  private async examine(person: string, request: Request): Promise<Content> {
+    const content = await this.sandbox.examine(person, request);
     if (content.mediaType === UNKNOWN && !this.config.UNKNOWN_FILES) throw new ChatError('unsupported_media');
     return content;
   }

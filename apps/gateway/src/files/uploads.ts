@@ -38,7 +38,8 @@ export const capabilitiesOf = ({ LIMIT_UPLOAD_BYTES }: GatewayConfig) => ({
 
 type TusRequest = Parameters<NonNullable<Server['options']['onIncomingRequest']>>[0];
 const nodeRequestOf = (request: TusRequest): Request => request.runtime!.node!.req as unknown as Request;
-const userOf = (request: Request): string => (request.user as Session).userId;
+const sessionOf = (request: Request): Session => request.user as Session;
+const userOf = (request: Request): string => sessionOf(request).userId;
 const noSuchUpload = () => new ChatError('not_found', 'no such upload');
 
 /**
@@ -189,12 +190,19 @@ export class Uploads {
       getFileIdFromRequest: (request) => nodeRequestOf(request).params['id'] as string | undefined,
       onIncomingRequest: (request, id) => this.requireOwner(datastore, nodeRequestOf(request), id),
       onUploadCreate: async (request, upload) => {
-        const userId = userOf(nodeRequestOf(request));
+        const { userId, ownerId } = sessionOf(nodeRequestOf(request));
         if (upload.size === 0) throw new ChatError('invalid', 'the file is empty');
         const reserved = await this.reserve(nodeRequestOf(request), upload);
         const name = fileName(upload.metadata?.['filename'] ?? upload.metadata?.['name'] ?? undefined);
         // Encoded, because stores keep metadata in headers, which take ASCII only.
-        return { metadata: { filename: encodeURIComponent(name), owner: userId, reserved: String(reserved) } };
+        return {
+          metadata: {
+            filename: encodeURIComponent(name),
+            owner: userId,
+            ...(ownerId !== undefined && { person: ownerId }),
+            reserved: String(reserved),
+          },
+        };
       },
       onUploadFinish: async (request, upload) => {
         await this.finish(datastore, upload).catch(async (error: unknown) => {
@@ -273,11 +281,12 @@ export class Uploads {
   }
 
   private record({ id, metadata, storage }: Upload): Promise<Attachment> {
-    const [owner, name] = [metadata!['owner']!, decodeURIComponent(metadata!['filename']!)];
-    if (!this.bucket) return this.files.keep(owner, { id, path: storage!.path, name }, 'may be repeated');
+    const uploader = { userId: metadata!['owner']!, ownerId: metadata!['person'] ?? undefined };
+    const name = decodeURIComponent(metadata!['filename']!);
+    if (!this.bucket) return this.files.keep(uploader, { id, path: storage!.path, name }, 'may be repeated');
     return this.files.withTemporaryFile(async (path) => {
       await this.files.fetch(id, path);
-      return this.files.keep(owner, { id, path, name }, 'are stored');
+      return this.files.keep(uploader, { id, path, name }, 'are stored');
     });
   }
 

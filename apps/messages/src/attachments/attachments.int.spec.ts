@@ -77,6 +77,38 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect([await admit(100), await admit(101)]).toEqual(['answered', 'too_large']);
   });
 
+  it('of a person and their bots have one quota', async () => {
+    const [owner, bot, other, stranger] = [newId(), newId(), newId(), newId()];
+    const admit = (userId: string, bytes: number, ownerId?: string, id?: string) =>
+      codeOf(
+        on.service.broker.request('attachment.admit.v1', {
+          userId,
+          bytes,
+          ...(ownerId && { ownerId }),
+          ...(id && { id }),
+        }),
+      );
+    await record(owner, stored({ size: 300 }));
+    expect(await admit(bot, 701, owner)).toBe('too_large');
+    expect(await admit(bot, 200, owner, newId())).toBe('answered');
+    expect(await codeOf(record(other, stored({ size: 501 })))).toBe('answered');
+    expect(await admit(other, 1, owner)).toBe('too_large');
+    expect(await admit(owner, 1)).toBe('too_large');
+    expect(await codeOf(record(bot, stored({ size: 1 })))).toBe('too_large');
+    expect(await admit(stranger, 1000)).toBe('answered');
+  });
+
+  it('of a person and their bots stay within the quota under concurrent uploads', async () => {
+    const owner = newId();
+    const bots = Array.from({ length: 6 }, () => newId());
+    const outcomes = await Promise.all(
+      bots.map((userId) =>
+        codeOf(on.service.broker.request('attachment.admit.v1', { userId, ownerId: owner, id: newId(), bytes: 300 })),
+      ),
+    );
+    expect(outcomes.toSorted()).toEqual(['answered', 'answered', 'answered', 'too_large', 'too_large', 'too_large']);
+  });
+
   describe('the quota of uploads that have begun', () => {
     const admit = async (userId: string, bytes: number, upTo?: number, id = newId()) =>
       (await on.service.broker.request('attachment.admit.v1', { userId, id, bytes, ...(upTo && { upTo }) })).reserved;

@@ -9,6 +9,7 @@ import {
 } from '@parley/contracts';
 import { Database, type Sql } from '@parley/store';
 import { Settings } from '../config.js';
+import { accountsOf, BotOwners, personBehind } from '../people/bot-owners.js';
 
 /** The sent attachments that one sweep examines. A round over all of them takes several sweeps. */
 const MAX_EXAMINED = 5000;
@@ -22,6 +23,9 @@ const OPEN_UPLOADS_RETRY_MS = 5_000;
 const RESERVED_FOR = `interval '25 hours'`;
 /** Time that an attachment outlives its last message, because a forward may be under way. */
 const KEPT_AFTER_DELETION = `interval '1 hour'`;
+
+/** The accounts of the person behind `$1`. */
+const ACCOUNTS = accountsOf(personBehind('$1::uuid'));
 
 // As in sending, an attachment whose messages are all deleted is excluded, because the sweep will drop it.
 const PUBLISHABLE = `
@@ -43,20 +47,24 @@ export class Attachments {
   constructor(
     private readonly database: Database,
     private readonly settings: Settings,
+    private readonly owners: BotOwners,
   ) {}
 
   /**
-   * Rejects with `too_large` when the bytes would exceed the user's quota, of which open uploads have their part.
+   * Rejects with `too_large` when the bytes would exceed the user's quota, of which open uploads and the files of their
+   * bots have their part.
    * Previews do not count. With `id`, reserves bytes for an upload: as many as remain, from `bytes` up to `upTo`. The
    * open uploads of a guest reserve at most 256 MiB together: `rate_limited` while others have them, `too_large` beyond.
    */
   async admit({
     userId,
+    ownerId,
     bytes,
     id,
     upTo = bytes,
     isGuest = false,
   }: RequestPayload<'attachment.admit.v1'>): Promise<RequestAnswer<'attachment.admit.v1'>> {
+    await this.owners.learn([{ userId, ownerId }]);
     if (id === undefined) {
       await this.requireQuota(this.database, userId, bytes);
       return {};
@@ -64,7 +72,7 @@ export class Attachments {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
       const [open] = await sql.query<{ count: number; bytes: number; own: number | null }>(
-        `select count(*)::int as count, coalesce(sum(bytes), 0)::bigint as bytes, max(bytes) filter (where id = $2) as own from chat.upload where user_id = $1 and expires_at > now()`,
+        `select count(*)::int as count, coalesce(sum(bytes), 0)::bigint as bytes, max(bytes) filter (where id = $2) as own from chat.upload where user_id in ${ACCOUNTS} and expires_at > now()`,
         [userId, id],
       );
       if (open!.own !== null) return { reserved: Number(open!.own) };
@@ -90,7 +98,7 @@ export class Attachments {
   }
 
   /**
-   * Records an attachment, and its preview if it has one. Calls for one user run one after another, so that concurrent
+   * Records an attachment, and its preview if it has one. Calls for one person and their bots run one after another, so that concurrent
    * uploads do not exceed the quota together.
    */
   record({ userId, stored, thumbnail }: RequestPayload<'attachment.record.v1'>): Promise<Attachment> {
@@ -165,8 +173,8 @@ export class Attachments {
   /** Returns how many more bytes the user may store, if these are as many at least. */
   private async requireQuota(sql: Sql, userId: string, bytes: number): Promise<number> {
     const [row] = await sql.query<{ used: number }>(
-      `select (select coalesce(sum(size), 0) from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null)::bigint
-            + (select coalesce(sum(bytes), 0) from chat.upload where user_id = $1 and expires_at > now())::bigint as used`,
+      `select (select coalesce(sum(size), 0) from chat.attachment where uploader_id in ${ACCOUNTS} and dropped_at is null and thumbnail_of is null)::bigint
+            + (select coalesce(sum(bytes), 0) from chat.upload where user_id in ${ACCOUNTS} and expires_at > now())::bigint as used`,
       [userId],
     );
     const left = this.settings.quotaBytes - row!.used;
@@ -205,9 +213,9 @@ export class Attachments {
   }
 }
 
-/** Makes other changes of this user's attachments wait until the transaction ends. */
+/** Makes other changes of the attachments of this user, their owner and the owner's bots wait until the transaction ends. */
 async function lockUser(sql: Sql, userId: string): Promise<void> {
-  await sql.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [userId]);
+  await sql.query(`select pg_advisory_xact_lock(hashtextextended((${personBehind('$1::uuid')})::text, 0))`, [userId]);
 }
 
 async function findRow(sql: Sql, userId: string, id: string): Promise<AttachmentRow | undefined> {

@@ -4,6 +4,7 @@ import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { newRunner, Service } from '../spec/service.js';
+import { BotOwners } from '../people/bot-owners.js';
 import { MessagesController } from './controller.js';
 
 /** The `n`th of many different emojis. */
@@ -169,7 +170,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
-      const controller = new MessagesController(newRunner(on.service, on.engine.database), on.service.broker);
+      const controller = new MessagesController(
+        newRunner(on.service, on.engine.database),
+        on.service.broker,
+        new BotOwners(on.engine.database),
+      );
       const deliver = async (requestId: string, body: string, redelivered: boolean): Promise<Message> => {
         const caller = { requestId, userId: anna, sessionId: newId(), kind: 'person' as const };
         const payload: RequestPayload<'message.edit.v1'> = { caller, input: { messageId: message.id, body } };

@@ -3,6 +3,7 @@ import { Ctx, MessagePattern } from '@nestjs/microservices';
 import { Broker, type Delivery } from '@parley/broker';
 import type { RequestName, RequestPayload } from '@parley/contracts';
 import { CommandRunner } from '../commands/runner.js';
+import { BotOwners } from '../people/bot-owners.js';
 import { usersNamedIn } from '../people/mentions.js';
 import { changeMessage } from './change.js';
 import { deleteMessage } from './delete.js';
@@ -18,6 +19,7 @@ export class MessagesController {
   constructor(
     private readonly runner: CommandRunner,
     private readonly broker: Broker,
+    private readonly owners: BotOwners,
   ) {}
 
   @MessagePattern<string>('message.edit.v1')
@@ -33,9 +35,11 @@ export class MessagesController {
   }
 
   @MessagePattern<string>('reaction.add.v1')
-  addReaction(@Ctx() delivery: Command<'reaction.add.v1'>): Promise<void> {
-    const { emoji } = delivery.payload.input;
-    return changeMessage(this.runner, delivery, (change, row) => addReaction(change, row, emoji));
+  async addReaction(@Ctx() delivery: Command<'reaction.add.v1'>): Promise<void> {
+    const { caller, input } = delivery.payload;
+    // A reaction gate counts people.
+    await this.owners.learn([caller]);
+    await changeMessage(this.runner, delivery, (change, row) => addReaction(change, row, input.emoji));
   }
 
   @MessagePattern<string>('reaction.remove.v1')

@@ -2,6 +2,7 @@ import { toMessage, type MessageRow } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { isTraceId } from '@parley/service-kit';
 import type { LockedConversation } from '../commands/conversation-rows.js';
+import { personOf } from '../people/bot-owners.js';
 import type { ClientKey, SendCommand, SendContext } from './context.js';
 import type { RuleEvaluation } from './rules/evaluation.js';
 import type { PendingMessages } from './rules/rule.js';
@@ -60,7 +61,7 @@ function decideOne(
   return rules.refusal(context, batch) ?? { message: batch.add(context, requestedId), requestedId };
 }
 
-const senderKey = (conversationId: string, userId: string): string => `${conversationId} ${userId}`;
+const personKey = ({ conversation, command }: SendContext): string => `${conversation.id} ${personOf(command.caller)}`;
 const clientKey = (conversationId: string, userId: string, clientId: string): string =>
   `${conversationId} ${userId} ${clientId}`;
 
@@ -69,7 +70,7 @@ export class PendingBatch implements PendingMessages {
   readonly messages: NewMessage[] = [];
   private readonly conversations = new Map<string, LockedConversation>();
   private readonly byClientId = new Map<string, Message>();
-  private readonly bySender = new Map<string, NewMessage>();
+  private readonly byPerson = new Map<string, NewMessage>();
 
   /** The conversations of the messages, as they will be stored with them. */
   get advanced(): LockedConversation[] {
@@ -88,8 +89,8 @@ export class PendingBatch implements PendingMessages {
   find({ conversationId, userId, clientId }: ClientKey): Message | undefined {
     return this.byClientId.get(clientKey(conversationId, userId, clientId));
   }
-  newestOf({ command, conversation }: SendContext): NewMessage | undefined {
-    return this.bySender.get(senderKey(conversation.id, command.caller.userId));
+  newestOf(context: SendContext): NewMessage | undefined {
+    return this.byPerson.get(personKey(context));
   }
 
   add(context: SendContext, id: string): Message {
@@ -97,7 +98,7 @@ export class PendingBatch implements PendingMessages {
     const message = toAnswer(added);
     this.messages.push(added);
     this.byClientId.set(clientKey(added.conversationId, added.senderId, added.clientId), message);
-    this.bySender.set(senderKey(added.conversationId, added.senderId), added);
+    this.byPerson.set(personKey(context), added);
     return message;
   }
 

@@ -15,6 +15,7 @@ import {
   type LockedConversation,
 } from '../commands/conversation-rows.js';
 import { CommandRunner, messageNew } from '../commands/runner.js';
+import { BotOwners } from '../people/bot-owners.js';
 import { usersNamedIn, type UsersByName } from '../people/mentions.js';
 import type { SendCommand } from './context.js';
 import { decide, type Candidate, type Decisions } from './decide.js';
@@ -81,6 +82,7 @@ export class MessageSender {
     private readonly traces: Traces,
     private readonly rules: RuleEvaluator,
     private readonly fastPath: FastPath,
+    private readonly owners: BotOwners,
     private readonly logger: Logger,
   ) {}
 
@@ -90,6 +92,7 @@ export class MessageSender {
    * commands.
    */
   async send(commands: readonly SendCommand[]): Promise<SendOutcome[]> {
+    await this.owners.learn(commands.map(({ caller }) => caller));
     const committed = (await this.fastPath.send(commands)) ?? (await this.sendLocked(commands));
     this.traces.committed(committed.batch.messages.map(({ id }) => id));
     return outcomesOf(committed);

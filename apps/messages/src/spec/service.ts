@@ -22,6 +22,7 @@ import type { Database } from '@parley/store';
 import type { MessagesParts } from '../app.module.js';
 import { ConversationCache } from '../commands/conversation-rows.js';
 import { CommandRunner, EventPublisher } from '../commands/runner.js';
+import { BotOwners } from '../people/bot-owners.js';
 import { FastPath } from '../sending/fast-path.js';
 import { RuleEvaluator } from '../sending/rules/evaluation.js';
 import { sendRules } from '../sending/rules/index.js';
@@ -205,7 +206,17 @@ export function newSender(service: Service, database: Database, rules: readonly 
   const cache = new ConversationCache();
   const evaluated = new RuleEvaluator(rules, quiet);
   const fastPath = new FastPath(database, audience, cache, evaluated);
-  return new MessageSender(database, audience, cache, service.broker, service.traces, evaluated, fastPath, quiet);
+  return new MessageSender(
+    database,
+    audience,
+    cache,
+    service.broker,
+    service.traces,
+    evaluated,
+    fastPath,
+    new BotOwners(database),
+    quiet,
+  );
 }
 
 const somebody = (id: string, username = 'somebody', kind: User['kind'] = 'person'): User => ({

@@ -17,7 +17,8 @@ async function downgrade(database: Database): Promise<void> {
     `alter table chat.member drop column added_by`,
     `drop table chat.departure`,
     `drop table auth.webhook_purge`,
-    `delete from parley.migration where name in ('0005-names', '0006-folding', '0007-people')`,
+    `drop table chat.bot`,
+    `delete from parley.migration where name in ('0005-names', '0006-folding', '0007-people', '0009-bots')`,
   ])
     await database.query(statement);
 }

@@ -6,7 +6,8 @@ import type { NewMessage } from '../sql.js';
 /** The messages that earlier commands of the same transaction are about to store. */
 export interface PendingMessages {
   /**
-   * The sender's newest pending message in the conversation, newer than any that `prepare` can find; undefined without one.
+   * The newest pending message in the conversation of the sender, their owner or the owner's bots, newer than any that
+   * `prepare` can find; undefined without one.
    */
   newestOf(context: SendContext): NewMessage | undefined;
 }

@@ -35,8 +35,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
     (await on.service.create(creator, { kind: 'group', memberIds, ...(policy && { policy }) })).conversation.id;
   const react = (userId: string, message: { id: string }, emoji = '👍') =>
     on.service.call('reaction.add.v1', userId, { messageId: message.id, emoji });
-  const command = (userId: string, conversationId: string, clientId: string = newId()): SendCommand => ({
-    caller: { requestId: newId(), userId, sessionId: newId(), kind: 'person' },
+  const command = (
+    userId: string,
+    conversationId: string,
+    clientId: string = newId(),
+    ownerId?: string,
+  ): SendCommand => ({
+    caller: {
+      requestId: newId(),
+      userId,
+      sessionId: newId(),
+      ...(ownerId === undefined ? { kind: 'person' } : { kind: 'bot', ownerId }),
+    },
     input: { conversationId, clientId, type: 'text', body: 'hello' },
   });
   /** Sends the commands in one transaction. */
@@ -167,6 +177,65 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
           ]),
         ),
       ).toEqual(['stored', 'slow_mode', 'known', 'stored', 'stored']);
+    });
+  });
+
+  describe('a person and their bots', () => {
+    const people = async (policy: CallInput<'conversation.create'>['policy']) => {
+      const [anna, ben, cara, bot, other] = range(5).map(() => newId());
+      const conversationId = await group(policy, anna!, ben!, cara!, bot!, other!);
+      return { anna: anna!, ben: ben!, cara: cara!, bot: bot!, other: other!, conversationId };
+    };
+    const say = (userId: string, conversationId: string, ownerId?: string) =>
+      codeOf(on.service.broker.request('message.send.v1', command(userId, conversationId, newId(), ownerId)));
+    const reactAs = (userId: string, ownerId: string, messageId: string) => {
+      const { caller } = command(userId, newId(), newId(), ownerId);
+      return on.service.broker.request('reaction.add.v1', { caller, input: { messageId, emoji: '👍' } });
+    };
+
+    it('wait for each other under slow mode', async () => {
+      const { ben, cara, bot, other, conversationId } = await people({ slowModeSeconds: 60 });
+      const first = [
+        command(bot, conversationId, newId(), ben),
+        command(ben, conversationId),
+        command(cara, conversationId),
+      ];
+      expect(codes(await batch(first))).toEqual(['stored', 'slow_mode', 'stored']);
+      const later = [command(other, conversationId, newId(), ben), command(ben, conversationId)];
+      expect(codes(await batch(later))).toEqual(['slow_mode', 'slow_mode']);
+    });
+
+    it('wait for what was sent before slow mode, by the fast path', async () => {
+      const { anna, ben, cara, bot, other, conversationId } = await people({});
+      for (let times = 0; times < 2; times++)
+        expect([await say(bot, conversationId, ben), await say(cara, conversationId)]).toEqual([
+          'answered',
+          'answered',
+        ]);
+      await on.service.call('conversation.update.v1', anna, { conversationId, policy: { slowModeSeconds: 60 } });
+      expect([await say(ben, conversationId), await say(other, conversationId, cara)]).toEqual([
+        'slow_mode',
+        'slow_mode',
+      ]);
+    });
+
+    it('count as one at the reaction gate, and open none for each other', async () => {
+      const { anna, ben, cara, bot, other, conversationId } = await people({ reactionGate: 2 });
+      const { message } = await on.service.send(ben, { conversationId });
+      await reactAs(bot, ben, message.id);
+      const sendAs = (userId: string, ownerId?: string) =>
+        refusal(on.service.broker.request('message.send.v1', command(userId, conversationId, newId(), ownerId)));
+      expect(await sendAs(ben)).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 0 } });
+      // A bot that is used to write round the gate.
+      expect(await sendAs(bot, ben)).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 0 } });
+      await react(cara, message);
+      await reactAs(other, cara, message.id);
+      expect(await sendAs(ben)).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 1 } });
+      await react(anna, message);
+      expect(codes(await batch([command(bot, conversationId, newId(), ben), command(ben, conversationId)]))).toEqual([
+        'stored',
+        'reaction_gate',
+      ]);
     });
   });
 
