@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { commonConfig, env, limitConfig, secret } from '@parley/service-kit';
-import { limits, times, type Limits } from '@parley/contracts';
+import { limits, times, type IceServer, type Limits } from '@parley/contracts';
 import { z } from 'zod';
 
 const scale = z
@@ -61,6 +61,51 @@ const proxies = z.string().transform((text, context): TrustedProxies => {
   }
 });
 
+const iceServer = z
+  .strictObject({
+    urls: z
+      .union([z.string(), z.array(z.string()).min(1).max(8)])
+      .transform((urls) => [urls].flat())
+      .pipe(
+        z.array(
+          z
+            .string()
+            .max(500)
+            .regex(
+              /^(?:stuns?|turns?):[\w.:[\]-]+(?:\?transport=(?:udp|tcp))?$/,
+              'must be like stun:host:port or turns:host',
+            ),
+        ),
+      ),
+    username: z.string().max(500).optional(),
+    credential: z.string().max(500).optional(),
+  })
+  .refine(
+    ({ urls, username, credential }) =>
+      urls.every((url) => url.startsWith('stun')) || (username !== undefined && credential !== undefined),
+    'a TURN server needs username and credential',
+  );
+const MAX_ICE_SERVERS = 8;
+const iceServers = z.string().transform((text, context): IceServer[] => {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    context.addIssue('must be a list in JSON');
+    return z.NEVER;
+  }
+  const { data, error } = z.array(iceServer).max(MAX_ICE_SERVERS).safeParse(list);
+  if (data)
+    return data.map(({ urls, username, credential }) => ({
+      urls,
+      ...(username !== undefined && { username }),
+      ...(credential !== undefined && { credential }),
+    }));
+  // The values may be secrets: only their place is told.
+  for (const { path, message } of error.issues) context.addIssue(`${path.join('.')}: ${message}`);
+  return z.NEVER;
+});
+
 /** The configuration of the gateway, in both modes. */
 export const gatewayConfig = {
   ...commonConfig,
@@ -102,6 +147,10 @@ export const gatewayConfig = {
     .describe('Whether PORT serves /metrics too, to everybody. The health port always does'),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user'),
+  ICE_SERVERS: secret(
+    iceServers.default([]),
+    'Servers that help browsers to connect directly to each other (STUN, TURN), told to everybody who is signed in: a JSON list like [{"urls":["turn:turn.example.org:3478"],"username":"u","credential":"c"}]. Without any, direct connections work in one network',
+  ),
   UNKNOWN_FILES: env.flag
     .default(true)
     .describe(
@@ -137,6 +186,11 @@ export const gatewayConfig = {
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface GatewayConfig extends Readonly<z.output<z.ZodObject<typeof gatewayConfig>>> {}
 export abstract class GatewayConfig {}
+
+/** How many processes and servers there are, as clients are told. A class, so that Nest injects it by type. */
+export class DeploymentMode {
+  constructor(readonly name: 'embedded' | 'standalone' | 'cluster') {}
+}
 
 /** The limits of this deployment, as clients are told. */
 export const limitsOf = (config: GatewayConfig): Limits => ({

@@ -13,5 +13,5 @@ await runService('gateway', gatewayProcessConfig, async ({ config, logger, healt
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });
   use(broker, 'broker', () => broker.status.reason);
   await broker.start();
-  return startGateway({ config, broker, registry, limiters, traces, logger, health });
+  return startGateway({ config, mode: 'cluster', broker, registry, limiters, traces, logger, health });
 });

@@ -11,7 +11,7 @@ import { requirePort, Health, Logger, nestLogger, type Running } from '@parley/s
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
 import { RateLimits } from './calls/rate-limits.js';
-import { GatewayConfig } from './config.js';
+import { DeploymentMode, GatewayConfig } from './config.js';
 import { Connections } from './connections/connections.js';
 import { Files } from './files/files.js';
 import { capabilitiesOf } from './files/uploads.js';
@@ -28,6 +28,8 @@ import { SocketAdapter } from './socket/socket.adapter.js';
 /** The dependencies of a gateway, which it neither opens nor closes. */
 export interface GatewayDependencies {
   readonly config: GatewayConfig;
+  /** The kind of deployment, as clients are told. */
+  readonly mode: DeploymentMode['name'];
   readonly broker: Broker;
   readonly registry: Registry;
   /** Counts what all gateways allow together. */
@@ -109,6 +111,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   const { config, logger } = dependencies;
   const module = AppModule.register([
     { provide: GatewayConfig, useValue: config },
+    { provide: DeploymentMode, useValue: new DeploymentMode(dependencies.mode) },
     { provide: Broker, useValue: dependencies.broker },
     { provide: Registry, useValue: dependencies.registry },
     { provide: Limiters, useValue: dependencies.limiters },

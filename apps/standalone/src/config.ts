@@ -54,3 +54,7 @@ export function readConfig(source?: NodeJS.ProcessEnv): StandaloneConfig {
   if (missing.length > 0) throw new ConfigError(missing.map((name) => `${name}: is required with AMQP_URL`));
   return config;
 }
+
+/** Whether no dependency is a server. */
+export const isEmbedded = ({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): boolean =>
+  [AMQP_URL, DATABASE_URL, REDIS_URL].every((url) => url === undefined);

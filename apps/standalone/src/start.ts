@@ -8,7 +8,7 @@ import { settingsOf as messagesSettingsOf, startMessages } from '@parley/message
 import { startPresence } from '@parley/presence';
 import { requirePort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
-import type { StandaloneConfig } from './config.js';
+import { isEmbedded, type StandaloneConfig } from './config.js';
 import { openDependencies, type Dependencies } from './dependencies.js';
 
 const READY_TIMEOUT_MS = 15_000;
@@ -35,6 +35,7 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
     const { broker, registry, limiters, traces } = dependencies;
     const gateway = await startGateway({
       config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') },
+      mode: isEmbedded(config) ? 'embedded' : 'standalone',
       broker,
       registry,
       limiters,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { StandaloneConfig } from './config.js';
+import { isEmbedded, type StandaloneConfig } from './config.js';
 
 /** The text for a person at the terminal: addresses, mode, data. Names the brokers and databases that are really used. */
 export function startupMessage(config: StandaloneConfig, url: string): string {
@@ -22,11 +22,8 @@ export function startupMessage(config: StandaloneConfig, url: string): string {
   return `\nParley is ready.\n\n${lines.map(([label, text]) => `  ${label.padEnd(8)} ${text}\n`).join('')}\n`;
 }
 
-const embedded = ({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): boolean =>
-  [AMQP_URL, DATABASE_URL, REDIS_URL].every((url) => url === undefined);
-
 const modeOf = (config: StandaloneConfig): string =>
-  embedded(config)
+  isEmbedded(config)
     ? 'embedded: all services in one process; no RabbitMQ, no Redis, no Postgres server'
     : 'all services in one process, over servers that the configuration names';
 

@@ -38,6 +38,8 @@ it('has every call that goes over the socket', () => {
     'presence:watch': 'presence.watch',
     'presence:unwatch': 'presence.unwatch',
     'drawing:draw': 'drawing.draw',
+    'drawing:change': 'drawing.change',
+    'drawing:remove': 'drawing.remove',
     'drawing:reset': 'drawing.reset',
     'peer:signal': 'peer.signal',
   } satisfies SocketCalls;

@@ -436,12 +436,27 @@ export class ParleyClient {
     await this.call('drawing:draw', { conversationId, line });
   }
 
+  /** Gives the user’s own lines another colour or width. Lines of others, and those that are gone, stay as they are. */
+  async changeLines(
+    conversationId: string,
+    lineIds: readonly string[],
+    change: { readonly color?: string; readonly width?: number },
+  ): Promise<void> {
+    for (const part of parts(lineIds)) await this.call('drawing:change', { conversationId, lineIds: part, ...change });
+  }
+
+  /** Takes the user’s own lines off a board. Lines of others stay. */
+  async removeLines(conversationId: string, lineIds: readonly string[]): Promise<void> {
+    for (const part of parts(lineIds)) await this.call('drawing:remove', { conversationId, lineIds: part });
+  }
+
   /** Empties a conversation’s board for everybody. */
   async resetDrawing(conversationId: string): Promise<void> {
     await this.call('drawing:reset', { conversationId });
   }
 
-  /** All lines on a conversation's board. Later changes are the events `drawing:line` and `drawing:reset`. */
+  /** All lines on a conversation's board. Later changes are the events `drawing:line`, `drawing:changed`,
+   * `drawing:removed` and `drawing:reset`. */
   async drawing(conversationId: string): Promise<CallOutput<'drawing.get'>> {
     const items: CallOutput<'drawing.get'>['items'] = [];
     for (let cursor: string | undefined; ;) {
@@ -594,9 +609,9 @@ export class ParleyClient {
     this.events.emit('connection', { state });
   }
 
-  private ready({ user, epoch, heartbeatMs, limits, serverTime }: ServerEvent<'session:ready'>): void {
+  private ready({ user, epoch, heartbeatMs, limits, iceServers = [], serverTime }: ServerEvent<'session:ready'>): void {
     this.clock.set(serverTime);
-    this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
+    this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits, iceServers });
     this.presenceWatch.connected(heartbeatMs);
     // People who were loaded before this connection may have changed since.
     if (this.store.state.order.length > 0) this.people.renew();
@@ -605,8 +620,8 @@ export class ParleyClient {
 
   private receive(name: string, payload: unknown): void {
     this.events.emit('server', { event: name, payload });
-    if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal')
-      this.events.emit(name, payload as never);
+    if (name.startsWith('drawing:') || name === 'peer:signal')
+      this.events.emit(name as 'peer:signal', payload as never);
     if (name === 'user:updated') this.usersLoaded([(payload as ServerEvent<'user:updated'>).user]);
     this.replica.applyEvent(name, payload);
   }
@@ -629,6 +644,13 @@ export class ParleyClient {
     return this.replica.store;
   }
 }
+
+/** The ids of lines that one call takes: 500 of 64 characters stay below the smallest packet. */
+const MAX_LINE_IDS = 500;
+const parts = (ids: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(ids.length / MAX_LINE_IDS) }, (_, at) =>
+    ids.slice(at * MAX_LINE_IDS, (at + 1) * MAX_LINE_IDS),
+  );
 
 const availabilityKey = (userId: string): string => `availability/${userId}`;
 const isAvailability = (value: unknown): value is Availability =>

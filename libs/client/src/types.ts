@@ -5,6 +5,7 @@ import type {
   CallOutput,
   Conversation,
   ErrorBody,
+  IceServer,
   Limits,
   Me,
   Member,
@@ -88,9 +89,14 @@ export interface ClientState {
   readonly user?: Me;
   readonly sessionId?: string;
   readonly limits?: Limits;
+  /** Servers for connections between browsers, as `RTCPeerConnection` takes them. */
+  readonly iceServers?: readonly IceServer[];
   /** How this user chose to be shown on this device. Undefined: never chosen, which is `online`. */
   readonly availability?: Availability;
-  /** Ids of the user's conversations, most recently active first. */
+  /**
+   * Ids of the user's conversations, most recently active first. Without direct ones that somebody else began and
+   * nobody has written in, unless they are open.
+   */
   readonly order: readonly string[];
   readonly conversations: ReadonlyMap<string, ConversationView>;
   /** People who appeared as members or senders. They are loaded a moment later. */
@@ -131,6 +137,8 @@ export interface ClientEvents {
   /** Every event of the server, including those that this client does not know. */
   server: { readonly event: string; readonly payload: unknown };
   'drawing:line': ServerEvent<'drawing:line'>;
+  'drawing:changed': ServerEvent<'drawing:changed'>;
+  'drawing:removed': ServerEvent<'drawing:removed'>;
   'drawing:reset': ServerEvent<'drawing:reset'>;
   'peer:signal': ServerEvent<'peer:signal'>;
 }
@@ -155,6 +163,8 @@ export interface SocketCalls {
   'presence:watch': 'presence.watch';
   'presence:unwatch': 'presence.unwatch';
   'drawing:draw': 'drawing.draw';
+  'drawing:change': 'drawing.change';
+  'drawing:remove': 'drawing.remove';
   'drawing:reset': 'drawing.reset';
   'peer:signal': 'peer.signal';
 }
@@ -218,6 +228,7 @@ export type {
   Attachment,
   Conversation,
   ErrorBody,
+  IceServer,
   Limits,
   Me,
   Member,

@@ -20,6 +20,7 @@ import {
   Id,
   identifier,
   Limit,
+  LineIds,
   limitedIds,
   ListedUser,
   Me,
@@ -30,6 +31,7 @@ import {
   MessagePage,
   MessageType,
   NewLine,
+  Notification,
   Notifications,
   page,
   PageIds,
@@ -56,7 +58,7 @@ import {
   WebhookDelivery,
   WebhookEvent,
 } from './shapes.js';
-import { limitBounds } from './limits.js';
+import { limitBounds, Limits } from './limits.js';
 import { foldUsername } from './names.js';
 import { hasVisibleText } from './invisible.js';
 import { problemOfWebhookUrl } from './webhook-url.js';
@@ -151,6 +153,23 @@ const receiptInput = z.strictObject({ ...conversationId, seq: Position });
  * fields and never lose or change one. `golden.spec.ts` checks that.
  */
 export const calls = {
+  // ── the server ────────────────────────────────────────────────────────────────────────────────────────────────
+  'server.info': call({
+    summary: 'The server’s version, protocol, kind of deployment and limits',
+    auth: 'open',
+    service: 'gateway',
+    via: 'edge',
+    http: route('GET', '/info'),
+    input: empty,
+    output: z.object({
+      version: z.string(),
+      protocol: z.literal(1),
+      /** `embedded`: one process without servers; `standalone`: one process with servers; `cluster`: several processes. */
+      mode: z.enum(['embedded', 'standalone', 'cluster']),
+      limits: Limits,
+    }),
+  }),
+
   // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
   'auth.register': call({
     summary: 'Create an account; with a guest’s token and refresh token, the guest’s own account becomes a full one',
@@ -796,6 +815,17 @@ export const calls = {
     output: Unread,
   }),
 
+  'notification.list': call({
+    summary:
+      'Mentions of the caller, replies to their messages and invitations, newest first; from the recent messages of their most recently active conversations',
+    auth: 'session',
+    service: 'history',
+    via: 'query',
+    http: route('GET', '/notifications', 200, { query: list }),
+    input: z.strictObject(listInput),
+    output: page(Notification),
+  }),
+
   // ── typing, signalling, boards ─────────────────────────────────────────────────────────────────────────────────
   typing: call({
     summary: 'Report that the caller types or stopped; typing ends automatically unless repeated',
@@ -822,6 +852,36 @@ export const calls = {
     via: 'shard',
     socket: 'drawing:draw',
     input: z.strictObject({ ...conversationId, line: NewLine }),
+    output: empty,
+    shardKey: byConversation,
+  }),
+  'drawing.change': call({
+    summary: 'Change colour or width of the caller’s own lines on a board; other lines stay as they are',
+    auth: 'session',
+    service: 'messages',
+    via: 'shard',
+    socket: 'drawing:change',
+    input: z
+      .strictObject({
+        ...conversationId,
+        lineIds: LineIds,
+        color: NewLine.shape.color.optional(),
+        width: NewLine.shape.width.optional(),
+      })
+      .refine(({ color, width }) => (color ?? width) !== undefined, {
+        message: 'a colour or a width is needed',
+        path: ['color'],
+      }),
+    output: empty,
+    shardKey: byConversation,
+  }),
+  'drawing.remove': call({
+    summary: 'Take the caller’s own lines off a board; other lines stay',
+    auth: 'session',
+    service: 'messages',
+    via: 'shard',
+    socket: 'drawing:remove',
+    input: z.strictObject({ ...conversationId, lineIds: LineIds }),
     output: empty,
     shardKey: byConversation,
   }),

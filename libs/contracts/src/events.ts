@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Limits } from './limits.js';
 import {
   Conversation,
+  IceServer,
   Id,
   Line,
   Member,
@@ -35,6 +36,8 @@ export const serverEvents = {
     protocol: z.literal(1),
     heartbeatMs: z.number().int(),
     limits: Limits,
+    /** Servers for connections between browsers, if the deployment has any. */
+    iceServers: z.array(IceServer).optional(),
   }),
   /** The session or this connection has ended, for the given reason. The server then closes the connection. */
   'session:revoked': z.object({ reason: z.enum(['logout', 'ended', 'password', 'reuse', 'expired', 'too_many']) }),
@@ -90,6 +93,16 @@ export const serverEvents = {
   'presence:changed': Presence,
   /** A new line on the board of a conversation, to its members. */
   'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),
+  /** A member gave lines of theirs another colour or width. */
+  'drawing:changed': z.object({
+    conversationId: Id,
+    userId: Id,
+    lineIds: z.array(z.string()),
+    color: z.string().optional(),
+    width: z.number().optional(),
+  }),
+  /** A member took lines of theirs off the board. */
+  'drawing:removed': z.object({ conversationId: Id, userId: Id, lineIds: z.array(z.string()) }),
   /** The board was emptied. Lines that were drawn at an earlier `rev` are gone. */
   'drawing:reset': z.object({ conversationId: Id, userId: Id, rev: Position }),
   /**

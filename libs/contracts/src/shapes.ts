@@ -395,6 +395,8 @@ export const Line = z.object({
   createdAt: Time,
 });
 export type Line = z.infer<typeof Line>;
+/** Some lines of a board, by their ids. */
+export const LineIds = z.array(identifier(64)).min(1).max(500);
 /** A board, or the next part of one: unless it is `complete`, `cursor` gives the rest. `rev`: the conversation's revision when it was read; a `drawing:reset` with a higher `rev` empties it. */
 export const Drawing = z.object({
   items: z.array(Line),
@@ -414,6 +416,29 @@ export type Edit = z.infer<typeof Edit>;
 /** A search result. `highlight` is a part of the body with each hit between U+E000 and U+E001. */
 export const Found = z.object({ message: Message, highlight: z.string() });
 export type Found = z.infer<typeof Found>;
+
+/**
+ * Something that happened to the caller. `mention`, `reply`: the `message` mentions them, or replies to theirs.
+ * `invitation`: `userId` added them to the conversation. `unread`: the caller has not read up to `seq` there.
+ */
+export const Notification = z.object({
+  kind: z.enum(['mention', 'reply', 'invitation']).or(z.string()),
+  at: Time,
+  conversationId: Id,
+  userId: Id,
+  seq: Position,
+  unread: z.boolean(),
+  message: Message.optional(),
+});
+export type Notification = z.infer<typeof Notification>;
+
+/** A server that helps browsers to connect to each other (STUN, TURN), as `RTCIceServer` has it. */
+export const IceServer = z.object({
+  urls: z.array(z.string()),
+  username: z.string().optional(),
+  credential: z.string().optional(),
+});
+export type IceServer = z.infer<typeof IceServer>;
 
 /** A bot and its token, which is shown only once. */
 export const BotToken = z.object({ user: User, token: z.string() });

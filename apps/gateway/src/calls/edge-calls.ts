@@ -1,15 +1,19 @@
+import { createRequire } from 'node:module';
 import { Injectable } from '@nestjs/common';
 import { ChatError, type calls, type CallInput, type CallName, type CallOutput } from '@parley/contracts';
 import type { LocalConnection } from '../connections/connection.js';
+import { DeploymentMode, GatewayConfig, limitsOf } from '../config.js';
 import { Leases } from '../presence/leases.js';
 import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
 import { Typing } from '../presence/typing.js';
 import type { Client } from './client.js';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 /** The calls that the gateway handles itself. */
 export type EdgeCallName = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? N : never }[CallName];
 type Handlers = {
-  readonly [N in EdgeCallName]: (
+  readonly [N in Exclude<EdgeCallName, 'server.info'>]: (
     input: CallInput<N>,
     connection: LocalConnection,
   ) => CallOutput<N> | Promise<CallOutput<N>>;
@@ -39,10 +43,17 @@ export class EdgeCalls {
     private readonly leases: Leases,
     private readonly subscriptions: PresenceSubscriptions,
     private readonly typing: Typing,
+    private readonly config: GatewayConfig,
+    private readonly mode: DeploymentMode,
   ) {}
 
   async answer(name: EdgeCallName, input: unknown, { connection }: Client): Promise<unknown> {
+    if (name === 'server.info') return this.serverInfo();
     if (!connection) throw new ChatError('invalid', 'this call needs a socket');
     return this.handlers[name](input as never, connection);
+  }
+
+  private serverInfo(): CallOutput<'server.info'> {
+    return { version, protocol: 1, mode: this.mode.name, limits: limitsOf(this.config) };
   }
 }

@@ -17,6 +17,7 @@ const LARGE: ReadonlySet<CallName> = new Set<CallName>([
   'message.pins',
   'message.edits',
   'drawing.get',
+  'notification.list',
 ]);
 /** Enough for a client that starts. `USER_LIMIT_SCALE` multiplies it. */
 const MAX_AT_A_TIME = 4;

@@ -231,6 +231,7 @@ const costs: Partial<Record<CallName, number>> = {
   'message.pins': 2,
   'message.edits': 2,
   'drawing.get': 5,
+  'notification.list': 5,
   'presence.watch': 2,
 };
 /** What the handshake of a new connection takes from its user's `calls`. */

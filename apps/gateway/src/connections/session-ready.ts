@@ -35,6 +35,7 @@ export class SessionReady {
       protocol: 1,
       heartbeatMs: times.heartbeatMs,
       limits: limitsOf(this.config),
+      ...(this.config.ICE_SERVERS.length > 0 && { iceServers: this.config.ICE_SERVERS }),
     };
   }
 

@@ -50,6 +50,7 @@ const inputs: Partial<Record<CallName, Json>> = {
   'message.send': { conversationId: id(1), clientId: 'my-first-message', body: 'Hello' },
   'member.update': { conversationId: id(1), userId: id(2), role: 'admin' },
   'webhook.create': { conversationId: id(1), url: 'https://example.org/hook', events: ['message.created'] },
+  'drawing.change': { conversationId: id(1), lineIds: ['my line'], color: '#2e7d32' },
   sync: { cursors: { [id(1)]: 0 } },
 };
 

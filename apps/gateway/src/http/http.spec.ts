@@ -51,6 +51,17 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
+it('tells everybody its version, mode and limits', async () => {
+  const answer = await gateway.fetch('/api/v1/info');
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual({
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    protocol: 1,
+    mode: 'cluster',
+    limits: expect.objectContaining({ bodyBytes: 8192 }),
+  });
+});
+
 const messages = `/api/v1/conversations/${conversationId}/messages`;
 const problem = async (answer: Response) => {
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);

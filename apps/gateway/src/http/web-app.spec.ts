@@ -39,6 +39,8 @@ describe('the web app', () => {
   it.each([
     '/',
     '/rooms',
+    '/about',
+    '/activity',
     '/people',
     '/settings',
     '/settings/devices',

@@ -22,7 +22,7 @@ const mediaTypes: Readonly<Record<string, string>> = {
 };
 
 /** Addresses inside the app. All have the same page, which reads its own address. */
-const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+const pagePaths = /^\/(?:|rooms|people|about|activity|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
 const pageHeaders = {
   'content-security-policy': [

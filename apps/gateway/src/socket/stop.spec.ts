@@ -80,6 +80,7 @@ describe('starting', () => {
     const registry = createMemoryRegistry();
     const config = loadConfig(gatewayConfig, { PORT: String(port), HOST: '127.0.0.1' });
     const start = startGateway({
+      mode: 'cluster',
       config,
       broker,
       registry,

@@ -94,6 +94,7 @@ export class TestGateway {
     const listen = broker.listen.bind(broker);
     broker.listen = (listener) => listen((gateway.listener = listener));
     gateway.server = await startGateway({
+      mode: 'cluster',
       config,
       broker,
       registry: gateway.registry,

@@ -7,6 +7,7 @@ import { Settings } from '../config.js';
 import { inSnapshot } from '../snapshot.js';
 import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { listEdits, listPins } from './message-lists.js';
+import { listNotifications } from './notifications.js';
 import { isSent, openRange, rangeOf, readPage } from './messages.js';
 
 /** Messages per page unless the caller gives a limit. */
@@ -90,6 +91,13 @@ export class PagesController {
   @MessagePattern<string>('message.edits.v1')
   edits(@Payload() { caller, input }: RequestPayload<'message.edits.v1'>): Promise<RequestAnswer<'message.edits.v1'>> {
     return listEdits(this.database, caller.userId, input);
+  }
+
+  @MessagePattern<string>('notification.list.v1')
+  notifications(
+    @Payload() { caller, input }: RequestPayload<'notification.list.v1'>,
+  ): Promise<RequestAnswer<'notification.list.v1'>> {
+    return listNotifications(this.database, caller.userId, input);
   }
 
   @MessagePattern<string>('history.sent.v1')

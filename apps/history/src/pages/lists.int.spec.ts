@@ -1,4 +1,4 @@
-import { newId } from '@parley/contracts';
+import { newId, type Notification } from '@parley/contracts';
 import { codeOf, range } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from '../spec/chat.js';
@@ -84,6 +84,34 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(pins.map(({ seq }) => seq)).toEqual([3, 2, 4]);
     expect(pins[0]).toMatchObject({ body: 'm1', pinnedAt: expect.any(String) });
     expect(await codeOf(on.service.ask('message.pins.v1', newId(), { conversationId }))).toBe('not_found');
+  });
+
+  it('shows users what mentions them, replies to them and invites them, newest first, page by page', async () => {
+    const [anna, ben, cara] = [newId(), newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben, cara]);
+    await chat.member(conversationId, ben, `added_by = '${anna}', joined_at = now() - interval '1 hour'`);
+    const own = await chat.message(conversationId, ben, { body: 'mine' });
+    const replyTo = await chat.idOf(conversationId, own);
+    await chat.message(conversationId, anna, { body: 'reply', replyTo });
+    await chat.message(conversationId, cara, { body: 'both', replyTo, mentions: [ben] });
+    await chat.message(conversationId, cara, { body: 'to another', mentions: [anna] });
+    await chat.message(conversationId, ben, { body: 'to oneself', replyTo, mentions: [ben] });
+    const deleted = await chat.message(conversationId, anna, { body: 'deleted', mentions: [ben] });
+    await chat.erase(conversationId, deleted);
+    const shown = (items: readonly Notification[]) =>
+      items.map(({ kind, userId, seq, unread, message }) => ({ kind, userId, seq, unread, body: message?.body }));
+    const expected = [
+      { kind: 'mention', userId: cara, seq: own + 2, unread: true, body: 'both' },
+      { kind: 'reply', userId: anna, seq: own + 1, unread: true, body: 'reply' },
+      { kind: 'invitation', userId: anna, seq: 1, unread: true, body: undefined },
+    ];
+    expect(shown((await on.service.ask('notification.list.v1', ben, {})).items)).toEqual(expected);
+    expect(shown(await on.service.all('notification.list.v1', ben, { limit: 1 }))).toEqual(expected);
+    await on.service.ask('receipt.read.v1', ben, { conversationId, seq: own + 1 });
+    const read = (await on.service.ask('notification.list.v1', ben, {})).items;
+    expect(read.map(({ unread }) => unread)).toEqual([true, false, false]);
+    await chat.member(conversationId, ben, `status = 'banned'`);
+    expect(await on.service.ask('notification.list.v1', ben, {})).toEqual({ items: [] });
   });
 
   it('shows the replaced bodies of a message to creator and admins', async () => {

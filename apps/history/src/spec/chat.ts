@@ -43,13 +43,18 @@ export class Chat {
   async message(
     conversationId: string,
     senderId: string,
-    { type = 'text', body = 'hello', mentions = [] as readonly string[] } = {},
+    {
+      type = 'text',
+      body = 'hello',
+      mentions = [] as readonly string[],
+      replyTo = undefined as string | undefined,
+    } = {},
   ): Promise<number> {
     const [row] = await this.sql.query<{ seq: number }>(
       `with c as (update chat.conversation set last_seq = last_seq + 1, rev = rev + 1, active_at = clock_timestamp() where id = $1 returning last_seq, rev, active_at)
-       insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, mentions, created_at)
-       select $1, last_seq, rev, $2::uuid, $3, $2::uuid::text, $4, $5, $6::uuid[], active_at from c returning seq`,
-      [conversationId, newId(conversationId), senderId, type, body, mentions],
+       insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, mentions, reply_to, created_at)
+       select $1, last_seq, rev, $2::uuid, $3, $2::uuid::text, $4, $5, $6::uuid[], $7, active_at from c returning seq`,
+      [conversationId, newId(conversationId), senderId, type, body, mentions, replyTo],
     );
     return row!.seq;
   }

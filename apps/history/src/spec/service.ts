@@ -22,6 +22,7 @@ type Asked = Extract<
   | `conversation.${string}`
   | 'sync.v1'
   | 'unread.list.v1'
+  | 'notification.list.v1'
   | `message.${string}`
   | `receipt.${string}`
   | 'drawing.get.v1'
@@ -123,6 +124,7 @@ export class Service {
       | 'conversation.public.v1'
       | 'conversation.list.v1'
       | 'message.pins.v1'
+      | 'notification.list.v1'
       | 'message.edits.v1'
       | 'message.search.v1'
       | 'contact.list.v1'

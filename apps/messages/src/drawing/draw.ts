@@ -120,8 +120,8 @@ class Board {
   private readonly added = new Set<string>();
 
   constructor(
-    /** Lines are numbered without gaps, so the last number is also their count. */
     private last: number,
+    private count: number,
     private coordinates: number,
     private readonly existing: ReadonlyMap<string, Line>,
   ) {}
@@ -132,10 +132,11 @@ class Board {
     const line = this.existing.get(id);
     if (line) return command.redelivered && line.userId === userIdOf(command) ? line : undefined;
     if (this.added.has(id)) return undefined;
-    if (this.last >= MAX_LINES) return new ChatError('too_large', `A board holds at most ${MAX_LINES} lines`);
+    if (this.count >= MAX_LINES) return new ChatError('too_large', `A board holds at most ${MAX_LINES} lines`);
     if (this.coordinates + points.length > MAX_COORDINATES)
       return new ChatError('too_large', `A board holds at most ${MAX_COORDINATES} coordinates`);
     this.last += 1;
+    this.count += 1;
     this.coordinates += points.length;
     this.added.add(id);
     return new NewLine(command, this.last, at);
@@ -143,23 +144,27 @@ class Board {
 }
 
 const BOARDS = `
-  select b.id, coalesce((select max(l.n) from chat.drawing_line l where l.conversation_id = b.id), 0) as last,
-    coalesce((select sum(cardinality(l.points)) from chat.drawing_line l where l.conversation_id = b.id), 0)::int as coordinates,
+  select b.id, s.last, s.count, s.coordinates,
     (select coalesce(jsonb_agg(to_jsonb(l)), '[]') from unnest($2::uuid[], $3::text[]) as q(conversation_id, id)
       join chat.drawing_line l on l.conversation_id = q.conversation_id and l.id = q.id where q.conversation_id = b.id) as existing
-  from unnest($1::uuid[]) as b(id)`;
+  from unnest($1::uuid[]) as b(id), lateral (
+    select coalesce(max(l.n), 0) as last, count(*)::int as count, coalesce(sum(cardinality(l.points)), 0)::int as coordinates
+    from chat.drawing_line l where l.conversation_id = b.id) s`;
 /** The boards of the commands, each with those of the commands' lines that it already has. */
 async function boardsOf(sql: Sql, commands: readonly DrawCommand[]): Promise<Map<string, Board>> {
   if (commands.length === 0) return new Map();
-  const rows = await sql.query<{ id: string; last: number; coordinates: number; existing: LineRow[] }>(BOARDS, [
-    [...new Set(commands.map(conversationIdOf))],
-    commands.map(conversationIdOf),
-    commands.map(({ payload }) => payload.input.line.id),
-  ]);
+  const rows = await sql.query<{ id: string; last: number; count: number; coordinates: number; existing: LineRow[] }>(
+    BOARDS,
+    [
+      [...new Set(commands.map(conversationIdOf))],
+      commands.map(conversationIdOf),
+      commands.map(({ payload }) => payload.input.line.id),
+    ],
+  );
   return new Map(
-    rows.map(({ id, last, coordinates, existing }) => [
+    rows.map(({ id, last, count, coordinates, existing }) => [
       id,
-      new Board(last, coordinates, new Map(existing.map((row) => [row.id, toLine(row)]))),
+      new Board(last, count, coordinates, new Map(existing.map((row) => [row.id, toLine(row)]))),
     ]),
   );
 }

@@ -150,6 +150,40 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     expect(await board(conversationId)).toEqual([{ n: 1, id: 'a' }]);
   });
 
+  it('let members change and remove their own lines, in one push each', async () => {
+    const [anna, ben] = [await on.service.connect(), await on.service.connect()];
+    const conversationId = await on.service.group(anna, ben);
+    for (const id of ['a', 'b']) await draw(anna, conversationId, id);
+    await draw(ben, conversationId, 'c');
+    const lineIds = ['a', 'b', 'c', 'unknown'];
+    await on.service.call('drawing.change.v1', anna, { conversationId, lineIds, color: '#112233' });
+    await on.service.call('drawing.change.v1', anna, { conversationId, lineIds: ['a'], width: 5 });
+    const [changed] = on.service.pushed(ben, 'drawing:changed');
+    expect(changed?.payload).toEqual({
+      conversationId,
+      userId: anna,
+      lineIds: expect.toSatisfy((ids: string[]) => ids.toSorted().join() === 'a,b'),
+      color: '#112233',
+    });
+    const stored = () =>
+      on.engine.owner.query(`select id, color, width from chat.drawing_line where conversation_id = $1 order by n`, [
+        conversationId,
+      ]);
+    expect(await stored()).toEqual([
+      { id: 'a', color: '#112233', width: 5 },
+      { id: 'b', color: '#112233', width: 2 },
+      { id: 'c', color: '#aabbcc', width: 2 },
+    ]);
+    await on.service.call('drawing.remove.v1', anna, { conversationId, lineIds });
+    await eventually(() => on.service.pushed(ben, 'drawing:removed').length === 1);
+    expect(await stored()).toEqual([{ id: 'c', color: '#aabbcc', width: 2 }]);
+    await draw(anna, conversationId, 'd');
+    expect(await board(conversationId)).toEqual([
+      { n: 3, id: 'c' },
+      { n: 4, id: 'd' },
+    ]);
+  });
+
   it('refuse users who may not write', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
@@ -157,10 +191,16 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
       await codeOf(draw(userId, where, newId())),
       await codeOf(reset(userId, where)),
     ];
+    const ownLines = (userId: string) => [
+      codeOf(on.service.call('drawing.change.v1', userId, { conversationId, lineIds: ['a'], width: 1 })),
+      codeOf(on.service.call('drawing.remove.v1', userId, { conversationId, lineIds: ['a'] })),
+    ];
+    expect(await Promise.all(ownLines(newId()))).toEqual(['not_found', 'not_found']);
     expect(await both(newId())).toEqual(['not_found', 'not_found']);
     expect(await both(anna, newId())).toEqual(['not_found', 'not_found']);
     await setMember(conversationId, ben, `status = 'muted'`);
     expect(await both(ben)).toEqual(['muted', 'muted']);
+    expect(await Promise.all(ownLines(ben))).toEqual(['muted', 'muted']);
     await setMember(conversationId, ben, `status = 'banned'`);
     expect(await both(ben)).toEqual(['banned', 'banned']);
     await setMember(conversationId, ben, `status = 'active'`);

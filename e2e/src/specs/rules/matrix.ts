@@ -111,6 +111,8 @@ const ownBot = async (who: ChatClient, other: ChatClient) => {
 };
 
 export const matrix: { readonly [N in CallName]: Entry<N> } = {
+  'server.info': open(nothing),
+
   'auth.register': open(() => ({ username: name(), password: 'correct horse battery' })),
   'auth.login': open(({ user }) => ({ username: user.username, password: 'correct horse battery' })),
   'auth.guest': open(nothing),
@@ -178,6 +180,7 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'receipt.delivered': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'receipt.read': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'unread.list': own(nothing),
+  'notification.list': own(nothing),
 
   typing: place(writes, ({ conversationId }) => ({ conversationId, active: true })),
   'peer.signal': place(
@@ -188,6 +191,8 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
     conversationId,
     line: { id: newId(), color: '#123456', width: 2, points: [0, 0, 1, 1] },
   })),
+  'drawing.change': place(writes, ({ conversationId }) => ({ conversationId, lineIds: ['l'], color: '#123456' })),
+  'drawing.remove': place(writes, ({ conversationId }) => ({ conversationId, lineIds: ['l'] })),
   'drawing.reset': place(writes, conversation),
   'drawing.get': place(reads, conversation),
 

@@ -16,7 +16,7 @@ const MAX_SHOWN_PEOPLE = 300;
 const MAX_SHOWN_CONVERSATIONS = 50;
 
 type Sync = CallOutput<'sync'>;
-type Own = Pick<ClientState, 'user' | 'sessionId' | 'limits' | 'availability'>;
+type Own = Pick<ClientState, 'user' | 'sessionId' | 'limits' | 'iceServers' | 'availability'>;
 
 /** The functions that a {@link Store} calls. */
 export interface StoreHooks {
@@ -372,7 +372,8 @@ export class Store {
     const all = [...this.conversations.values()];
     if (all.length !== this.views.size || all.some(({ isDirty }) => isDirty)) {
       this.views = new Map(all.map((conversation) => [conversation.id, conversation.snapshot()]));
-      const order = all.sort((a, b) => (a.activity < b.activity ? 1 : -1)).map(({ id }) => id);
+      const listed = all.filter(({ isListed }) => isListed);
+      const order = listed.sort((a, b) => (a.activity < b.activity ? 1 : -1)).map(({ id }) => id);
       if (order.length !== this.order.length || order.some((id, at) => id !== this.order[at])) this.order = order;
     }
     const { own, connection, order, views: conversations, users, presence, pending, pendingCount } = this;

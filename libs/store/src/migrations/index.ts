@@ -5,6 +5,7 @@ import { Migration0004Uploads } from './0004-uploads.js';
 import { Migration0005Names } from './0005-names.js';
 import { Migration0006Folding } from './0006-folding.js';
 import { Migration0007People } from './0007-people.js';
+import { Migration0008Replies } from './0008-replies.js';
 import { Migration0009Bots } from './0009-bots.js';
 
 /** The table of executed migrations. Every role may read it. */
@@ -19,6 +20,7 @@ export const migrations = [
   { name: '0005-names', class: Migration0005Names },
   { name: '0006-folding', class: Migration0006Folding },
   { name: '0007-people', class: Migration0007People },
+  { name: '0008-replies', class: Migration0008Replies },
   { name: '0009-bots', class: Migration0009Bots },
 ];
 
