@@ -2,13 +2,14 @@ import { eventually, uniqueName } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import { conversationLink, openConversation } from './test-browser.js';
+import { conversationLink, openConversation, sendText } from './test-browser.js';
 
 const browser = useTestBrowser();
 
 it('a board shows lines while they are drawn', async () => {
   const [ann, ben] = await Promise.all([browser().visitor(uniqueName('Ann')), browser().visitor(uniqueName('Ben'))]);
   await openConversation(ann, ben.client);
+  await sendText(ann.page, 'Hello');
   await conversationLink(ben.page, ann.name).click();
   for (const { page } of [ann, ben]) await page.getByRole('button', { name: 'Drawing board' }).click();
   const inkOn = (page: Page) =>

@@ -1,13 +1,14 @@
 import { uniqueName } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import { conversationLink, openConversation } from './test-browser.js';
+import { conversationLink, openConversation, sendText } from './test-browser.js';
 
 const browser = useTestBrowser();
 
 it('messages go from browser to browser without being stored', async () => {
   const [ann, ben] = await Promise.all([browser().visitor(uniqueName('Ann')), browser().visitor(uniqueName('Ben'))]);
   await openConversation(ann, ben.client);
+  await sendText(ann.page, 'Hello');
   await conversationLink(ben.page, ann.name).click();
   await ann.page.getByRole('button', { name: 'More' }).click();
   await ann.page.getByRole('menuitem', { name: 'Direct connection' }).click();

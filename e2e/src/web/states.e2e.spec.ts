@@ -148,8 +148,8 @@ it('rooms that cannot be loaded are not taken for none, and are shown when the c
   const title = uniqueName('Room');
   await ben.call('conversation.create', { kind: 'group', visibility: 'public', title });
   // An event arrives, so the page is connected: only then does it lose a connection.
-  await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] });
-  await conversationLink(ann.page, ben.user.displayName).waitFor();
+  await ben.call('conversation.create', { kind: 'group', title: 'Pair', memberIds: [ann.client.user.id] });
+  await conversationLink(ann.page, 'Pair').waitFor();
   await ann.context.setOffline(true);
   await ann.page.getByText('No connection to the server').waitFor();
   await ann.page.getByRole('link', { name: 'Rooms', exact: true }).click();

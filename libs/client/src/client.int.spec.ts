@@ -364,7 +364,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     const { ann, ben, id } = await pair();
     const other = client();
     await other.login({ username: ben.getState().user!.username, password: PASSWORD });
-    await eventually(() => expect(other.getState().order).toEqual([id]));
+    await eventually(() => expect([...other.getState().conversations.keys()]).toEqual([id]));
     await ann.send(id, { body: 'one' }).stored;
     await ann.send(id, { body: 'two' }).stored;
     await eventually(() =>

@@ -13,6 +13,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Maximum time for the whole exchange, in milliseconds. Default: 15 s. */
   readonly timeoutMs?: number;
+  /** Whether the request goes on when its page is left, as with `fetch`. */
+  readonly keepalive?: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface RequestOptions {
 export async function send(
   url: URL,
   method: string,
-  { query = {}, body, headers = {}, signal, timeoutMs = TIMEOUT_MS }: RequestOptions,
+  { query = {}, body, headers = {}, signal, timeoutMs = TIMEOUT_MS, keepalive }: RequestOptions,
   token?: string,
 ): Promise<Response> {
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
@@ -34,6 +36,7 @@ export async function send(
       ...(!isRaw && { 'content-type': 'application/json' }),
       ...headers,
     },
+    ...(keepalive !== undefined && { keepalive }),
     ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
   });
   if (response.ok) return response;

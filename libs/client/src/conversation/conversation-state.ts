@@ -101,6 +101,16 @@ export class ConversationState {
     return this.description.conversation.lastSeq;
   }
 
+  /**
+   * Whether it belongs in the list of conversations. A direct one that somebody else began does only with its first
+   * message, or while the user has it open.
+   */
+  get isListed(): boolean {
+    const { kind, createdBy, lastSeq } = this.description.conversation;
+    const isEmpty = lastSeq === 0 && this.pending.length === 0;
+    return kind !== 'direct' || createdBy === this.userId || !isEmpty || this.isOpen;
+  }
+
   /** Every change up to this revision has been applied. */
   get cursor(): number {
     return this.revisions.cursor;

@@ -73,6 +73,20 @@ describe('conversations that are added and removed', () => {
     expect(gaps).toContain(true);
   });
 
+  it('a direct conversation that somebody else began is listed from its first message on', () => {
+    const store = make();
+    const direct = { id: 'd', kind: 'direct', lastSeq: 0 } as const;
+    store.applyEvent('conversation:new', { conversation: conversation(1, direct) });
+    expect(store.state.order).toEqual(['c']);
+    expect(store.state.conversations.has('d')).toBe(true);
+    store.applyEvent('message:new', {
+      message: message(1, 2, { conversationId: 'd', createdAt: '2026-01-02T00:00:00.000Z' }),
+    });
+    expect(store.state.order).toEqual(['d', 'c']);
+    store.applyEvent('conversation:new', { conversation: conversation(1, { ...direct, id: 'own', createdBy: 'me' }) });
+    expect(store.state.order).toContain('own');
+  });
+
   it('an event of an unknown conversation causes a sync: its answer may be older than the event', () => {
     const store = make();
     store.applyEvent('unread:changed', { conversationId: 'other', unread: 1, mentions: 0, readSeq: 0, unreadFrom: 1 });
