@@ -42,6 +42,8 @@ export default defineConfig({
     // Nothing is inlined as data, because the page's policy allows files of its own only.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    // The page about Parley shows it.
+    license: { fileName: 'licences.json' },
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: {

@@ -1,6 +1,7 @@
 import type { RevocationReason } from '@parley/contracts';
-import { useEffect, useState } from 'react';
-import { useChat, useClient } from '@parley/react-ui/parts';
+import { Suspense, useEffect, useState } from 'react';
+import { useRoute } from 'wouter';
+import { ErrorBoundary, lazyPart, useChat, useClient } from '@parley/react-ui/parts';
 import { Shell } from './shell.tsx';
 import { SignIn } from './sign-in/sign-in.tsx';
 
@@ -11,7 +12,10 @@ const signOutReasons: Partial<Record<RevocationReason, string>> = {
   reuse: 'This session was used in two places at once and was ended, to be safe. Please log in again.',
 };
 
+const AboutPage = lazyPart(() => import('./about/about-page.tsx'));
+
 export function App() {
+  const [atAbout] = useRoute('/about');
   const client = useClient();
   const [restored, setRestored] = useState(false);
   const [notice, setNotice] = useState<string>();
@@ -27,6 +31,16 @@ export function App() {
     if (signedIn) setNotice(undefined);
   }, [signedIn]);
   if (signedIn) return <Shell />;
+  if (atAbout)
+    return (
+      <main className="about-alone">
+        <ErrorBoundary>
+          <Suspense>
+            <AboutPage back={{ href: '/', label: 'Back' }} />
+          </Suspense>
+        </ErrorBoundary>
+      </main>
+    );
   return restored ? (
     <SignIn notice={notice} />
   ) : (

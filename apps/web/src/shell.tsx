@@ -1,7 +1,7 @@
-import { Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-react';
+import { Bell, Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-react';
 import { Suspense, useCallback, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation, useRoute, useSearch } from 'wouter';
-import { ConversationPage, PersonCard, Sidebar, Toasts, type OpenPerson } from '@parley/react-ui';
+import { ConversationPage, PersonCard, Sidebar, Toasts, UndoNotice, type OpenPerson } from '@parley/react-ui';
 import {
   Avatar,
   ErrorBoundary,
@@ -9,7 +9,9 @@ import {
   lazyPart,
   NewChat,
   OpenPersonContext,
+  undoQueueOf,
   useChat,
+  useClient,
   useGlobalKeys,
   useMe,
   type Kind,
@@ -18,6 +20,7 @@ import { MessageNotifier } from './notifications/message-notifier.tsx';
 import { messageOf } from './shared/app-places.tsx';
 import { basePath } from './shared/base-path.ts';
 import { LogOutDialog } from './shared/log-out-dialog.tsx';
+import { useHasUnreadActivity } from './activity/activity.ts';
 import { useActions } from './find/actions.tsx';
 import { DevicesPage } from './settings/devices-page.tsx';
 import { PeoplePage } from './people/people-page.tsx';
@@ -27,6 +30,8 @@ import { SettingsPage } from './settings/settings-page.tsx';
 import './shell.css';
 
 const FindDialog = lazyPart(() => import('./find/find-dialog.tsx'));
+const ActivityPage = lazyPart(() => import('./activity/activity-page.tsx'));
+const AboutPage = lazyPart(() => import('./about/about-page.tsx'));
 
 /** The app of a signed-in user: navigation, sidebar and the present page. */
 export function Shell() {
@@ -35,7 +40,8 @@ export function Shell() {
   const at = messageOf(useSearch());
   const [dialog, setDialog] = useState<OpenDialog>();
   const openPerson = useCallback<OpenPerson>((person, conversationId) => setDialog({ person, conversationId }), []);
-  useGlobalKeys({ find: () => setDialog('find'), help: () => setDialog('keys') });
+  const undoQueue = undoQueueOf(useClient());
+  useGlobalKeys({ find: () => setDialog('find'), help: () => setDialog('keys'), undo: () => undoQueue.undo() });
   return (
     <OpenPersonContext value={openPerson}>
       <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
@@ -58,6 +64,16 @@ export function Shell() {
               <Route path="/settings">
                 <SettingsPage />
               </Route>
+              <Route path="/activity">
+                <Suspense>
+                  <ActivityPage />
+                </Suspense>
+              </Route>
+              <Route path="/about">
+                <Suspense>
+                  <AboutPage back={{ href: '/settings', label: 'Back to the settings' }} />
+                </Suspense>
+              </Route>
               <Route path="/settings/devices">
                 <DevicesPage />
               </Route>
@@ -78,6 +94,7 @@ export function Shell() {
         </ErrorBoundary>
         <MessageNotifier />
         <Toasts />
+        <UndoNotice />
       </div>
     </OpenPersonContext>
   );
@@ -152,6 +169,7 @@ function Navigation() {
     <nav className="rail" aria-label="Parts of Parley">
       <img src={`${basePath}/favicon.svg`} alt="" />
       <NavigationLink href="/" label="Chats" icon={<MessageCircle size={22} />} badge={unread} prefix="/c/" />
+      <NavigationLink href="/activity" label="Activity" icon={<Bell size={22} />} dot={useHasUnreadActivity()} />
       <NavigationLink href="/rooms" label="Rooms" icon={<Hash size={22} />} prefix="/r/" />
       <NavigationLink href="/people" label="People" icon={<Users size={22} />} />
       <NavigationLink href="/settings" label="Settings" icon={<Settings size={22} />} prefix="/settings/" last />
@@ -167,18 +185,21 @@ interface NavigationLinkProps {
   readonly label: string;
   readonly icon: ReactNode;
   readonly badge?: number;
+  /** Whether something is new there. */
+  readonly dot?: boolean;
   /** Addresses that begin with this belong to the link too. */
   readonly prefix?: string;
   readonly last?: boolean;
 }
 
-function NavigationLink({ href, label, icon, badge = 0, prefix, last = false }: NavigationLinkProps) {
+function NavigationLink({ href, label, icon, badge = 0, dot = false, prefix, last = false }: NavigationLinkProps) {
   const [location] = useLocation();
   const current = location === href || (prefix !== undefined && location.startsWith(prefix));
   return (
     <Link href={href} className={last ? 'last' : ''} aria-current={current ? 'page' : undefined}>
       {icon}
       <span>{label}</span>
+      {dot && <span className="rail-dot" aria-label="New" role="img" />}
       {badge > 0 && (
         <span className="badge" aria-label={`${badge} unread`} role="img">
           {badge > 99 ? '99+' : badge}

@@ -28,10 +28,17 @@ const ownCache = PREFIX + BUILD.id;
 /** A server that takes longer counts as unreachable. */
 const SERVER_TIMEOUT_MS = 5_000;
 /** The paths for which the gateway serves the page. */
-const pagePaths = /^(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+const pagePaths = /^(?:|rooms|people|about|activity|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+
+/** Chromium's static routes, which the types lack. */
+interface Routing {
+  addRoutes?(route: { readonly condition: { readonly urlPattern: string }; readonly source: 'network' }): Promise<void>;
+}
 
 worker.addEventListener('install', (event) => {
   void worker.skipWaiting();
+  // Otherwise Chromium drops requests that should go on when their page is left.
+  void (event as Routing).addRoutes?.({ condition: { urlPattern: `${scope}api/*` }, source: 'network' });
   event.waitUntil(cacheBuild());
 });
 

@@ -49,6 +49,8 @@ async function violationsOnAllPages(size: Size): Promise<string[]> {
   }
   for (const path of [
     '/rooms',
+    '/activity',
+    '/about',
     '/people',
     '/settings',
     '/settings/devices',

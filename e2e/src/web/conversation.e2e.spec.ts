@@ -76,6 +76,8 @@ it('an edit, a reply, a reaction and a deletion appear at the other side at once
   await messageRow(ann.page, 'First').first().getByRole('button', { name: 'More' }).click();
   await ann.page.getByRole('menuitem', { name: 'Delete' }).click();
   await ann.page.getByText('This message was deleted').first().waitFor();
+  // The time to undo ends with the page.
+  await ann.page.reload();
   await ben.waitFor('message:updated', ({ message }) => message.id === id && message.deletedAt !== undefined);
   expect(reply.replyTo).toBe(id);
 });

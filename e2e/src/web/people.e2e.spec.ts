@@ -71,8 +71,11 @@ it('a creator bans and unbans a member and hands the group over', async () => {
     ann.page.getByRole('button', { name: `Actions for ${client.user.displayName}` });
   await actions(eve).click();
   await ann.page.getByRole('menuitem', { name: 'Ban', exact: true }).click();
-  await eve.waitFor('conversation:removed', ({ reason }) => reason === 'banned');
   await actions(eve).waitFor({ state: 'detached' });
+  // The time to undo ends with the page.
+  await ann.page.reload();
+  await eve.waitFor('conversation:removed', ({ reason }) => reason === 'banned');
+  await ann.page.getByRole('button', { name: 'Details and members' }).click();
   // The read tick does not wait for the banned member.
   await sendText(ann.page, 'Without her');
   await ben.call('receipt.read', {

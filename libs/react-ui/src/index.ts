@@ -7,6 +7,7 @@ export type { OpenPerson } from './people/open-person.ts';
 export type { Place, Places } from './shared/places.tsx';
 export { ChatProvider } from './shared/provider.tsx';
 export { Toasts } from './shared/toasts.tsx';
+export { UndoNotice } from './shared/undo-notice.tsx';
 export { ConversationList, Sidebar } from './sidebar/sidebar.tsx';
 export { directionOf } from './strings/formats.ts';
 export { languageFor, languages, loadStrings, type Language } from './strings/languages.ts';

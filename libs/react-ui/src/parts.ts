@@ -14,7 +14,17 @@ export { peerChatsOf } from './peer/peer-chat.ts';
 export { Avatar, colorOf, RoomAvatar } from './people/avatar.tsx';
 export { OpenPersonContext, useOpenPerson } from './people/open-person.ts';
 export { PeoplePicker } from './people/people-picker.tsx';
-export { openDirectConversation, titleOf, useChat, useClient, useMe, useWatchedPresence } from './shared/chat.ts';
+export {
+  openDirectConversation,
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  usePartner,
+  useUser,
+  useView,
+  useWatchedPresence,
+} from './shared/chat.ts';
 export { Dialog } from './shared/dialog.tsx';
 export { ErrorBoundary, lazyPart } from './shared/error-boundary.tsx';
 export { explain } from './shared/errors.ts';
@@ -24,8 +34,9 @@ export { listItems } from './shared/lists.ts';
 export { readItem, writeItem } from './shared/local-storage.ts';
 export { Preference, usePreference } from './shared/preference.ts';
 export { useSearch } from './shared/search.ts';
-export { momentOf, sinceOf } from './shared/times.ts';
+export { momentOf, sinceOf, sizeOf } from './shared/times.ts';
 export { attempt, toast } from './shared/toasts.tsx';
+export { undoQueueOf } from './shared/undo.ts';
 export { formatsOf, localeOf } from './strings/formats.ts';
 export { currentStrings, withTexts, type Translated } from './strings/strings.tsx';
 export { onSystemThemeChange, systemTheme, themes, type Theme } from './styles/themes.ts';

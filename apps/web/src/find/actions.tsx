@@ -1,5 +1,7 @@
 import {
+  Bell,
   Hash,
+  Info,
   Keyboard,
   LogOut,
   Megaphone,
@@ -54,6 +56,18 @@ export function useActions({ newChat, keys, logOut }: Openers): readonly Action[
       words: 'sessions',
       icon: <MonitorSmartphone size={20} />,
       run: () => navigate('/settings/devices'),
+    },
+    {
+      label: 'Activity',
+      words: 'notifications mentions replies invitations',
+      icon: <Bell size={20} />,
+      run: () => navigate('/activity'),
+    },
+    {
+      label: 'About Parley',
+      words: 'version limits licences',
+      icon: <Info size={20} />,
+      run: () => navigate('/about'),
     },
     { label: 'Keys', words: 'keyboard shortcuts help', icon: <Keyboard size={20} />, run: keys },
     { label: 'Log out', words: 'sign out leave', icon: <LogOut size={20} />, run: logOut },

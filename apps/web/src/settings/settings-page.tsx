@@ -1,5 +1,5 @@
 import type { Me } from '@parley/contracts';
-import { ChevronRight, LogOut, MonitorSmartphone, Terminal } from 'lucide-react';
+import { ChevronRight, Info, LogOut, MonitorSmartphone, Terminal } from 'lucide-react';
 import { Suspense, useRef, useState, type FormEvent } from 'react';
 import { Link } from 'wouter';
 import {
@@ -38,6 +38,16 @@ export function SettingsPage() {
         {me.kind === 'person' && <PasswordChange />}
         <SessionSettings />
         <DeveloperSettings />
+        <section className="card">
+          <h2>About</h2>
+          <Link href="/about" className="person">
+            <Info size={22} />
+            <span className="grow">
+              About Parley<small>Version, limits and licences of this server</small>
+            </span>
+            <ChevronRight size={20} />
+          </Link>
+        </section>
       </div>
     </div>
   );
@@ -276,6 +286,7 @@ function GuestUpgrade() {
 
 function SessionSettings() {
   const pending = useChat((state) => state.pendingCount);
+  const isGuest = useMe().kind === 'guest';
   const [isConfirming, setConfirming] = useState(false);
   const leave = useLogOut();
   return (
@@ -289,7 +300,11 @@ function SessionSettings() {
         <ChevronRight size={20} />
       </Link>
       <div>
-        <button type="button" className="button danger" onClick={() => (pending > 0 ? setConfirming(true) : leave())}>
+        <button
+          type="button"
+          className="button danger"
+          onClick={() => (pending > 0 || isGuest ? setConfirming(true) : leave())}
+        >
           <LogOut size={18} />
           Log out
         </button>

@@ -1,5 +1,5 @@
 import { useLocation } from 'wouter';
-import { Dialog, useChat, useClient } from '@parley/react-ui/parts';
+import { Dialog, useChat, useClient, useMe } from '@parley/react-ui/parts';
 import { logOut } from './log-out.ts';
 
 /** Ends the session and shows the start page. */
@@ -16,8 +16,19 @@ export function useLogOut(): () => void {
 export function LogOutDialog({ onClose }: { readonly onClose: () => void }) {
   const pending = useChat((state) => state.pendingCount);
   const leave = useLogOut();
+  const [, navigate] = useLocation();
+  const isGuest = useMe().kind === 'guest';
+  const createAccount = () => {
+    onClose();
+    navigate('/settings');
+  };
   return (
     <Dialog title="Log out now?" onClose={onClose}>
+      {isGuest && (
+        <p className="notice" role="note">
+          You are a guest: nobody can come back to your chats after that. With an account they stay yours.
+        </p>
+      )}
       <p>
         {pending === 0
           ? 'Drafts on this device are deleted.'
@@ -27,6 +38,11 @@ export function LogOutDialog({ onClose }: { readonly onClose: () => void }) {
         <button type="button" className="button" onClick={onClose}>
           Stay
         </button>
+        {isGuest && (
+          <button type="button" className="button primary" onClick={createAccount}>
+            Create an account
+          </button>
+        )}
         <button type="button" className="button danger" onClick={leave}>
           Log out
         </button>

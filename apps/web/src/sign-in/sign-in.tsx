@@ -1,5 +1,6 @@
 import { ArrowRight, UserRoundPlus } from 'lucide-react';
 import { useState, type FormEvent } from 'react';
+import { Link } from 'wouter';
 import { explain, textField, useClient } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
 import { CredentialFields } from './credential-fields.tsx';
@@ -38,6 +39,9 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
             </p>
           )}
           <SignInForm />
+          <Link href="/about" className="welcome-about">
+            About Parley
+          </Link>
         </div>
       </main>
     </div>

@@ -17,6 +17,7 @@ import { Composer, readOnlyReason } from './composer.tsx';
 import { DetailsPanel } from './details-panel.tsx';
 import { draftsOf } from './drafts.ts';
 import { KeptDraft } from './kept-draft.tsx';
+import { useLeave } from './leave.ts';
 import { ErrorBoundary, lazyPart } from '../shared/error-boundary.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { Panel } from '../shared/panel.tsx';
@@ -297,12 +298,10 @@ interface ConversationHeaderProps {
 }
 
 function ConversationHeader({ id, view: { conversation }, panel, onPanel }: ConversationHeaderProps) {
-  const client = useClient();
-  const openPlace = useOpenPlace();
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
   const address = useRoomAddress(id);
-  const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && openPlace('list'));
+  const leave = useLeave(conversation);
   const items: (MenuItem | false)[] = [
     { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
     { label: 'Jump to date', icon: <CalendarDays size={17} />, onSelect: () => onPanel('date') },

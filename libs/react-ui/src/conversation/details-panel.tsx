@@ -6,6 +6,7 @@ import { titleOf, useClient, usePartner, useView } from '../shared/chat.ts';
 import { listItems } from '../shared/lists.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
+import { useLeave } from './leave.ts';
 import { Members } from './members.tsx';
 import { Panel } from '../shared/panel.tsx';
 import { useOpenPlace, useRoomAddress } from '../shared/places.tsx';
@@ -124,6 +125,7 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
   const address = useRoomAddress(id);
   const [dialog, setDialog] = useState<'edit' | 'invite' | 'delete'>();
   const isLeader = me?.role === 'creator' || me?.role === 'admin';
+  const leave = useLeave(conversation);
   const close = () => setDialog(undefined);
   return (
     <div className="row wrap">
@@ -144,11 +146,7 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
           Copy link
         </button>
       )}
-      <button
-        type="button"
-        className="button slim danger"
-        onClick={() => void attempt(() => client.leaveConversation(id)).then((left) => left && openPlace('list'))}
-      >
+      <button type="button" className="button slim danger" onClick={leave}>
         <LogOut size={16} />
         Leave
       </button>

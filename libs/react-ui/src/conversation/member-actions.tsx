@@ -6,11 +6,17 @@ import { Dialog } from '../shared/dialog.tsx';
 import type { MenuItem } from '../shared/menu.tsx';
 import { now } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { currentStrings } from '../strings/strings.tsx';
+import { undoQueueOf, type UndoableChange } from '../shared/undo.ts';
 
-/** What the user's role allows to do about a member, and the dialog that one of these actions opens. */
+/**
+ * What the user's role allows to do about a member, and the dialog that one of these actions opens. `onTakenOut`: called
+ * when the member is removed or banned, which can be undone for some seconds.
+ */
 export function useMemberActions(
   conversation: Conversation,
   { userId, role, status }: Member,
+  onTakenOut?: () => void,
 ): { readonly items: readonly MenuItem[]; readonly dialog: ReactNode } {
   const client = useClient();
   const me = useMe();
@@ -20,6 +26,12 @@ export function useMemberActions(
   const path = `/conversations/${conversation.id}/members/${userId}`;
   const change = (body: object, confirmation: string) =>
     void attempt(() => client.request('PATCH', path, { body })).then((done) => done && toast(confirmation));
+  const takeOut = (taking: Pick<UndoableChange, 'text' | 'method' | 'body'>) => {
+    // The row goes, and with it what has the focus.
+    document.activeElement?.closest('.panel')?.querySelector<HTMLElement>('h2')?.focus({ preventScroll: true });
+    undoQueueOf(client).add({ subject: `member/${conversation.id}/${userId}`, path, ...taking });
+    onTakenOut?.();
+  };
   const canManage = userId !== me.id && (ownRole === 'creator' || (ownRole === 'admin' && role === 'member'));
   const items: (MenuItem | false)[] = [
     ownRole === 'creator' &&
@@ -62,13 +74,14 @@ export function useMemberActions(
       label: 'Remove',
       icon: <UserMinus size={17} />,
       danger: true,
-      onSelect: () => void attempt(() => client.request('DELETE', path)),
+      onSelect: () => takeOut({ text: currentStrings().undo.removed(name), method: 'DELETE' }),
     },
     canManage && {
       label: 'Ban',
       icon: <Ban size={17} />,
       danger: true,
-      onSelect: () => change({ status: 'banned' }, `${name} is banned`),
+      onSelect: () =>
+        takeOut({ text: currentStrings().undo.banned(name), method: 'PATCH', body: { status: 'banned' } }),
     },
   ];
   const dialog = isHandingOver && (

@@ -8,6 +8,7 @@ import { openDirectConversation, useChat, useClient, useMe, useUser, useView } f
 import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { useOpenPlace } from '../shared/places.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { useIsGone } from '../shared/undo.ts';
 
 /** How many members are shown at first, and added by each "Show more". */
 const STEP = 100;
@@ -86,6 +87,7 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
     icon: <MessageCircle size={17} />,
     onSelect: () => void attempt(async () => openPlace({ conversation: await openDirectConversation(client, userId) })),
   };
+  if (useIsGone(`member/${conversation.id}/${userId}`)) return null;
   const actions = userId === me.id ? items : [writing, ...items];
   return (
     <div className="person">

@@ -15,6 +15,8 @@ it.each([
   ['find', press('k', { ctrlKey: true }), true, false],
   ['find', press('k'), false, false],
   ['find', press('K', { ctrlKey: true, shiftKey: true }), false, false],
+  ['undo', press('z', { ctrlKey: true }), false, true],
+  ['undo', press('Z', { ctrlKey: true, shiftKey: true }), false, false],
   ['help', press('?', { shiftKey: true }), false, true],
   ['help', press('?', { ctrlKey: true, altKey: true }), false, true],
   ['help', press('?', { ctrlKey: true }), false, false],

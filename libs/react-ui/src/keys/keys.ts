@@ -3,6 +3,11 @@ import { useEffect, useRef } from 'react';
 /** All keys of the app that a browser does not have by itself. What handles a key asks {@link isKey}. */
 export const keys = {
   find: { keys: ['Mod+k'], where: 'Everywhere', text: 'Find people, chats, rooms, messages and actions' },
+  undo: {
+    keys: ['Mod+z'],
+    where: 'Everywhere',
+    text: 'Undo: deleting a message, leaving, removing or banning somebody',
+  },
   help: { keys: ['?'], where: 'Everywhere', text: 'Show the keys' },
   send: { keys: ['Enter', 'Mod+Enter'], where: 'Writing a message', text: 'Send it' },
   editLast: { keys: ['ArrowUp'], where: 'Writing a message', text: 'In an empty field: edit your last message' },
@@ -49,7 +54,7 @@ export function isKey(name: KeyName, event: Pressed, apple = isApple()): boolean
   });
 }
 
-const symbols: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', k: 'K' };
+const symbols: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', k: 'K', z: 'Z' };
 
 /** The parts of a combination as they stand on the keyboard. */
 export const labelsOf = (combination: string, apple = isApple()): string[] =>
@@ -58,7 +63,7 @@ export const labelsOf = (combination: string, apple = isApple()): string[] =>
 const isTextField = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
 
-/** Handles keys that work everywhere; single characters not while something is written. None works behind a dialog. */
+/** Handles keys that work everywhere; single characters and undo not while something is written. None works behind a dialog. */
 export function useGlobalKeys(handlers: Partial<Record<KeyName, () => void>>): void {
   const latest = useRef(handlers);
   latest.current = handlers;
@@ -66,7 +71,8 @@ export function useGlobalKeys(handlers: Partial<Record<KeyName, () => void>>): v
     const onKey = (event: KeyboardEvent) => {
       const name = (Object.keys(latest.current) as KeyName[]).find((one) => isKey(one, event));
       if (name === undefined || event.defaultPrevented) return;
-      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && isTextField(event.target)) return;
+      const isOfText = name === 'undo' || (event.key.length === 1 && !event.ctrlKey && !event.metaKey);
+      if (isOfText && isTextField(event.target)) return;
       event.preventDefault();
       if (!document.querySelector('dialog[open]')) latest.current[name]?.();
     };

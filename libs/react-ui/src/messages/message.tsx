@@ -38,6 +38,7 @@ import { copyText } from '../shared/copy.ts';
 import { useVisit } from './visit.ts';
 import { useStrings } from '../strings/strings.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { deletionOf, undoQueueOf, useIsGone } from '../shared/undo.ts';
 
 interface Props {
   readonly row: Row;
@@ -143,7 +144,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
   const [open, setOpen] = useState(false);
   const openPerson = useOpenPerson();
   const showSender = () => openPerson(message.senderId, message.conversationId);
-  const isDeleted = message.deletedAt !== undefined;
+  const isDeleted = useIsGone(`message/${message.id}`) || message.deletedAt !== undefined;
   const classes = ['message', kind, own && 'own', joinsAbove && 'joins-above', joinsBelow && 'joins-below']
     .filter(Boolean)
     .join(' ');
@@ -185,11 +186,11 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
           </div>
         )}
         <div className={`bubble${isDeleted ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
-          {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
+          {message.forwardedFrom && !isDeleted && <Forwarded senderId={message.forwardedFrom.senderId} />}
           {message.replyTo !== undefined && !isDeleted && (
             <Quote message={message} messageId={message.replyTo} onJump={onJump} />
           )}
-          {message.attachments.length > 0 && <Attachments message={message} />}
+          {message.attachments.length > 0 && !isDeleted && <Attachments message={message} />}
           <div className="bubble-line">
             <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
             <BubbleFooter message={message} own={own} hasTime={!joinsBelow} />
@@ -205,7 +206,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
             />
           )}
         </div>
-        {message.reactions.length > 0 && <Reactions message={message} />}
+        {message.reactions.length > 0 && !isDeleted && <Reactions message={message} />}
         {message.local?.state === 'failed' && <FailedNotice message={message} />}
       </div>
     </div>
@@ -365,12 +366,18 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
   const client = useClient();
   const visit = useVisit();
   const openPerson = useOpenPerson();
+  const tools = useRef<HTMLDivElement>(null);
   const [dialog, setDialog] = useState<'forward' | 'receipts'>();
   const { id, conversationId, seq } = message;
   const isLeader = role === 'creator' || role === 'admin';
   const showDialog = (which: typeof dialog) => {
     setDialog(which);
     onToggle(which !== undefined);
+  };
+  const remove = () => {
+    // These tools go with the message. The row stays.
+    tools.current?.closest<HTMLElement>('.message')?.focus({ preventScroll: true });
+    undoQueueOf(client).add(deletionOf(id));
   };
   const items: (MenuItem | false)[] = [
     own &&
@@ -395,16 +402,11 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
           (done) => done && toast('Marked as unread'),
         ),
     },
-    (own || isLeader) && {
-      label: 'Delete',
-      icon: <Trash2 size={17} />,
-      danger: true,
-      onSelect: () => void attempt(() => client.remove(id)),
-    },
+    (own || isLeader) && { label: 'Delete', icon: <Trash2 size={17} />, danger: true, onSelect: remove },
   ];
   return (
     <>
-      <div className="message-tools">
+      <div className="message-tools" ref={tools}>
         <EmojiButton
           label="React"
           className="icon-button small"

@@ -115,14 +115,22 @@ function Card({
           </button>
         )}
       </div>
-      {isGroup && member && <Moderation conversation={view.conversation} member={member} />}
+      {isGroup && member && <Moderation conversation={view.conversation} member={member} onTakenOut={onClose} />}
       {!isMe && <CommonConversations userId={user.id} onClose={onClose} />}
     </>
   );
 }
 
-function Moderation({ conversation, member }: { readonly conversation: Conversation; readonly member: Member }) {
-  const { items, dialog } = useMemberActions(conversation, member);
+function Moderation({
+  conversation,
+  member,
+  onTakenOut,
+}: {
+  readonly conversation: Conversation;
+  readonly member: Member;
+  readonly onTakenOut: () => void;
+}) {
+  const { items, dialog } = useMemberActions(conversation, member, onTakenOut);
   if (items.length === 0) return null;
   return (
     <section>

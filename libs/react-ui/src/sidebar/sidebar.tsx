@@ -24,6 +24,7 @@ import { briefTimeOf } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { currentStrings, useStrings } from '../strings/strings.tsx';
 import { useSearch } from '../shared/search.ts';
+import { useIsGone } from '../shared/undo.ts';
 
 /** The user's conversations, and a search over conversations, people and messages. */
 export function Sidebar({ onFind }: { readonly onFind: () => void }) {
@@ -34,7 +35,7 @@ export function Sidebar({ onFind }: { readonly onFind: () => void }) {
   return (
     <aside className="side" aria-label={sidebar.region}>
       <header className="side-head">
-        <h1>{sidebar.title}</h1>
+        <h1 tabIndex={-1}>{sidebar.title}</h1>
         <button
           type="button"
           className="icon-button"
@@ -101,7 +102,9 @@ function useRemovalToasts(): void {
 /** The user's conversations, the most recent first. `onCreate`: the user wants to start one. */
 export function ConversationList({ onCreate }: { readonly onCreate: () => void }) {
   const order = useChat((state) => state.order);
-  const hasNone = useHasNoConversations(order.length === 0);
+  // Conversations may be known and not listed: others began them, and have not written yet.
+  const isKnown = useChat(({ conversations }) => conversations.size > 0);
+  const hasNone = useHasNoConversations(order.length === 0) || isKnown;
   const { hasRooms = false } = useContext(PlacesContext);
   const { common, sidebar } = useStrings();
   const offline = useChat(({ connection }) => connection === 'offline');
@@ -164,8 +167,9 @@ const ConversationLink = memo(function ConversationLink({ id }: { readonly id: s
   useWatchedPresence(partner ? [partner.id] : []);
   const state = useChat(({ presence }) => (partner ? presence.get(partner.id)?.state : undefined));
   const openId = useOpenConversationId();
+  const isGone = useIsGone(`conversation/${id}`);
   const { sidebar } = useStrings();
-  if (!view) return null;
+  if (!view || isGone) return null;
   const { conversation, unread, mentions } = view;
   const last = conversation.lastMessage;
   return (
@@ -207,6 +211,7 @@ function LastMessage({ id }: { readonly id: string }) {
   const { sidebar } = strings;
   const { conversation, typing } = useView(id)!;
   const last = conversation.lastMessage;
+  const isDeleted = useIsGone(`message/${last?.id ?? ''}`);
   const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
   const sender = useUser(last?.senderId);
   const subject = useUser(last?.system?.userId);
@@ -237,11 +242,10 @@ function LastMessage({ id }: { readonly id: string }) {
     );
   const isMine = last.senderId === me.id;
   const name = sender?.displayName.split(' ')[0] ?? '…';
+  const summary = isDeleted ? strings.undo.messageDeleted : summaryOf(last);
   return (
     <span className="cut">
-      {isMine || conversation.kind !== 'direct'
-        ? sidebar.lastMessage(summaryOf(last), { name, isMe: isMine })
-        : summaryOf(last)}
+      {isMine || conversation.kind !== 'direct' ? sidebar.lastMessage(summary, { name, isMe: isMine }) : summary}
     </span>
   );
 }

@@ -78,6 +78,15 @@ export const en = {
     unknown: (by: Who, kind: string, value: string) => `${You(by)}: ${kind} ${value}`.trim(),
   },
 
+  /** What was just done, and can be undone. */
+  undo: {
+    undo: 'Undo',
+    messageDeleted: 'Message deleted',
+    left: (title: string) => `You left ${title}`,
+    removed: (name: string) => `${name} was removed`,
+    banned: (name: string) => `${name} was banned`,
+  },
+
   times: {
     today: 'Today',
     yesterday: 'Yesterday',
