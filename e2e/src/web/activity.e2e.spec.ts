@@ -48,8 +48,9 @@ it('the page about Parley tells everybody version, kind of server, limits and li
   await page.getByText('8.0 KB').waitFor();
   expect(await page.locator('.facts').first().textContent()).toMatch(/Version\d+\.\d+\.\d+/);
   await page.getByText('Software in this app').click();
-  await page.locator('summary', { hasText: 'react-dom' }).click();
-  await page.getByText('Permission is hereby granted').first().waitFor();
+  const entry = page.locator('.licences li', { hasText: 'react-dom' });
+  await entry.locator('summary').click();
+  await entry.getByText('Permission is hereby granted').waitFor();
   await page.getByRole('link', { name: 'Back' }).click();
   await page.getByLabel('Username').waitFor();
 });

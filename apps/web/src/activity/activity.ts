@@ -26,7 +26,8 @@ class Activity {
   constructor(private readonly client: ParleyClient) {
     client.on('connection', ({ state }) => {
       if (state === 'online') return this.refreshSoon();
-      if (state === 'signed-out') this.update(unknown);
+      // Nobody is told: the components that show it go with the session.
+      if (state === 'signed-out') this.current = unknown;
     });
     client.on('message', ({ message: { mentions, replyTo } }) => {
       const me = client.getState().user?.id ?? '';
