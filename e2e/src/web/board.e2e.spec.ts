@@ -1,11 +1,19 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually, uniqueName } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
 import { conversationLink, openConversation, sendText } from './test-browser.js';
 
 const browser = useTestBrowser();
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parley-saved-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const boardOf = (page: Page) => page.getByRole('img', { name: 'The shared drawing' });
 
@@ -47,7 +55,9 @@ it('a board shows lines while they are drawn, and what their author changes, und
 
   const download = ann.page.waitForEvent('download');
   await ann.page.getByRole('button', { name: 'Save as a picture' }).click();
-  const picture = await readFile(await (await download).path());
+  const path = join(folder, 'board.png');
+  await (await download).saveAs(path);
+  const picture = await readFile(path);
   expect(picture.subarray(1, 4).toString()).toBe('PNG');
 
   await ann.page.keyboard.press('Control+z');

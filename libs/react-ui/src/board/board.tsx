@@ -200,6 +200,7 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
     const strokes = ownStrokes();
     const at = strokes.findIndex((stroke) => stroke[0] === selected[0]);
     const next = at < 0 ? strokes.length - 1 : (at + by + strokes.length) % strokes.length;
+    setSelecting(true);
     select(strokes[next] ?? []);
   };
   const choose = (selecting: boolean) => {
@@ -263,40 +264,38 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
               <MousePointer2 size={18} />
             </button>
           </div>
-          {isSelecting && (
-            <div className="row" role="group" aria-label="My lines">
-              <button
-                type="button"
-                className="icon-button small"
-                aria-label="Earlier line of mine"
-                title="Earlier line"
-                disabled={!hasOwn}
-                onClick={() => step(-1)}
-              >
-                <ChevronLeft size={18} />
-              </button>
-              <button
-                type="button"
-                className="icon-button small"
-                aria-label="Later line of mine"
-                title="Later line"
-                disabled={!hasOwn}
-                onClick={() => step(1)}
-              >
-                <ChevronRight size={18} />
-              </button>
-              <button
-                type="button"
-                className="icon-button small"
-                aria-label="Delete the selected line"
-                title="Delete the selected line"
-                disabled={selected.length === 0}
-                onClick={() => remove(selected)}
-              >
-                <Trash2 size={18} />
-              </button>
-            </div>
-          )}
+          <div className="row" role="group" aria-label="My lines">
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label="Earlier line of mine"
+              title="Earlier line"
+              disabled={!hasOwn}
+              onClick={() => step(-1)}
+            >
+              <ChevronLeft size={18} />
+            </button>
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label="Later line of mine"
+              title="Later line"
+              disabled={!hasOwn}
+              onClick={() => step(1)}
+            >
+              <ChevronRight size={18} />
+            </button>
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label="Delete the selected line"
+              title="Delete the selected line"
+              disabled={selected.length === 0}
+              onClick={() => remove(selected)}
+            >
+              <Trash2 size={18} />
+            </button>
+          </div>
           <div className="swatches" role="radiogroup" aria-label="Colour">
             {colors.map((choice) => (
               <input

@@ -1,11 +1,13 @@
 import type { ParleyClient } from '@parley/client';
+import { toast } from '../shared/toasts.tsx';
+import { PeerFiles, type Transfer } from './peer-files.ts';
+import { PeerStorage, type KeptMessage } from './peer-storage.ts';
 
 /** A message of a direct connection. Nothing stores it. */
-export interface PeerMessage {
+export interface PeerMessage extends KeptMessage {
   readonly id: number;
-  readonly own: boolean;
-  readonly body: string;
-  readonly at: string;
+  /** A file instead of a text. */
+  readonly file?: Transfer;
 }
 
 /** The state of a direct connection. */
@@ -13,6 +15,10 @@ export interface PeerState {
   /** `calling`: the user called the partner. `ringing`: the partner calls. */
   readonly phase: 'idle' | 'calling' | 'ringing' | 'connecting' | 'open';
   readonly messages: readonly PeerMessage[];
+  /** Whether this browser keeps the messages of the pair. Undefined until it is known. */
+  readonly isKept?: boolean | undefined;
+  /** Whether the partner has closed their panel, and does not see what comes. */
+  readonly isPartnerAway?: boolean;
   /** The reason why the connection ended, unless the user ended it. */
   readonly problem?: string | undefined;
 }
@@ -25,6 +31,10 @@ type Signal =
 const MAX_MESSAGES = 500;
 const MAX_CANDIDATES = 64;
 const MAX_CHARACTERS = 16_000;
+/** Whoever sends more in a second is no person. */
+const MAX_MESSAGES_PER_SECOND = 50;
+/** Both sides open the channel of files under this number. */
+const FILES_CHANNEL = 100;
 const RING_TIMEOUT_MS = 45_000;
 const idle: PeerState = { phase: 'idle', messages: [] };
 
@@ -40,8 +50,8 @@ function signalOf(data: unknown): Signal | undefined {
 
 /**
  * A connection from this browser to another one, in one direct conversation. The server forwards the signals that set
- * it up and never sees the messages; nothing is stored. No STUN or TURN server is used, so it works where the browsers
- * reach each other directly: in one network, or with public addresses.
+ * it up and never sees the messages, which stay in this browser if the user wants that. Without STUN and TURN servers
+ * (`ICE_SERVERS`) it works where the browsers reach each other directly: in one network, or with public addresses.
  */
 class PeerChat {
   state: PeerState = idle;
@@ -55,10 +65,18 @@ class PeerChat {
   private earlyCandidates: RTCIceCandidateInit[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private count = 0;
+  private files: PeerFiles | undefined;
+  private isPanelOpen = false;
+  /** The user whose messages are kept. */
+  private keeper: { readonly userId: string; readonly partnerId: string } | undefined;
+  private writing: Promise<unknown> = Promise.resolve();
+  private isWriteQueued = false;
+  private received = { since: 0, count: 0 };
 
   constructor(
     private readonly client: ParleyClient,
     private readonly conversationId: string,
+    private readonly storage: PeerStorage,
   ) {}
 
   subscribe = (listener: () => void) => {
@@ -98,7 +116,55 @@ class PeerChat {
   /** Ends the connection and forgets its messages. */
   forget(): void {
     this.close();
-    this.update({ ...idle, problem: undefined });
+    this.keeper = undefined;
+    this.update({ ...idle, problem: undefined, isKept: undefined });
+  }
+
+  /** The panel is shown, or closed. The partner learns it. */
+  setPanel(open: boolean): void {
+    this.isPanelOpen = open;
+    this.files?.showPanel(open);
+    if (!open && this.state.phase === 'open')
+      toast('The direct connection stays open. You see new messages when you open its panel again.');
+  }
+
+  /** Loads what was kept of the pair. */
+  async load(userId: string, partnerId: string): Promise<void> {
+    if (this.state.isKept !== undefined) return;
+    const kept = await this.storage.read(userId, partnerId);
+    if (this.state.isKept !== undefined) return;
+    if (kept) this.keeper = { userId, partnerId };
+    const messages = (kept ?? []).map((message) => ({ ...message, id: ++this.count }));
+    this.update({ isKept: kept !== undefined, messages: [...messages, ...this.state.messages].slice(-MAX_MESSAGES) });
+  }
+
+  /** Keeps the messages of the pair in this browser from now on, or deletes those that it kept. */
+  async keep(userId: string, partnerId: string, wanted: boolean): Promise<void> {
+    this.keeper = wanted ? { userId, partnerId } : undefined;
+    this.update({ isKept: wanted });
+    await this.writing;
+    if (!wanted) return this.storage.remove(userId, partnerId);
+    if (await this.storage.write(userId, partnerId, this.texts)) return undefined;
+    this.keeper = undefined;
+    this.update({ isKept: false });
+    toast('This browser can’t keep the messages.');
+    return undefined;
+  }
+
+  offerFile(file: File): void {
+    const refusal = this.files?.offer(file);
+    if (refusal === 'large') toast('A file that is sent directly has at most 100 MB.');
+    if (refusal === 'many') toast('Wait until the other files are answered.');
+  }
+
+  acceptFile(id: string): void {
+    if (this.files?.isReceiving) toast('One file at a time: wait for the other one.');
+    else this.files?.accept(id);
+  }
+
+  /** Declines an offered file, or ends its transfer. */
+  endFile(id: string): void {
+    this.files?.end(id);
   }
 
   send(body: string): void {
@@ -131,8 +197,10 @@ class PeerChat {
   }
 
   private connect(): RTCPeerConnection {
-    const connection = new RTCPeerConnection({ iceServers: [] });
+    const iceServers = [...(this.client.getState().iceServers ?? [])] as RTCIceServer[];
+    const connection = new RTCPeerConnection({ iceServers });
     this.connection = connection;
+    this.useFiles(connection.createDataChannel('parley files', { negotiated: true, id: FILES_CHANNEL }));
     connection.addEventListener(
       'icecandidate',
       ({ candidate }) =>
@@ -153,9 +221,43 @@ class PeerChat {
     });
     channel.addEventListener(
       'message',
-      ({ data }) => typeof data === 'string' && this.addMessage(data.slice(0, MAX_CHARACTERS), false),
+      ({ data }) => typeof data === 'string' && this.receiveMessage(data.slice(0, MAX_CHARACTERS)),
     );
     channel.addEventListener('close', () => channel === this.channel && this.end('The connection has ended.'));
+  }
+
+  private useFiles(channel: RTCDataChannel): void {
+    const files = new PeerFiles(channel, {
+      changed: (transfer) => this.fileChanged(transfer),
+      panel: (open) => this.update({ isPartnerAway: !open }),
+    });
+    this.files = files;
+    channel.addEventListener('open', () => files.showPanel(this.isPanelOpen));
+  }
+
+  private receiveMessage(body: string): void {
+    if (this.isTooMuch()) return;
+    this.addMessage(body, false);
+    if (!this.isPanelOpen) toast('A direct message came. Open the direct connection to read it.');
+  }
+
+  /** Counts what the other side sends, and hangs up when it is too much. */
+  private isTooMuch(): boolean {
+    const now = performance.now();
+    if (now - this.received.since > 1_000) this.received = { since: now, count: 0 };
+    if (++this.received.count <= MAX_MESSAGES_PER_SECOND) return false;
+    this.hangUp();
+    this.update({ problem: 'The other side sent too much at once.' });
+    return true;
+  }
+
+  private fileChanged(file: Transfer): void {
+    const { messages } = this.state;
+    const at = messages.findIndex((message) => message.file?.id === file.id && message.own === file.own);
+    if (at >= 0) return this.update({ messages: messages.with(at, { ...messages[at]!, file }) });
+    if (file.state !== 'offered' || (!file.own && this.isTooMuch())) return;
+    this.addMessage('', file.own, file);
+    if (!file.own && !this.isPanelOpen) toast('A file is offered to you. Open the direct connection to answer.');
   }
 
   private async addEarlyCandidates(): Promise<void> {
@@ -166,23 +268,37 @@ class PeerChat {
     return this.client.signal(this.partnerId!, this.conversationId, data).catch(() => false);
   }
 
-  private addMessage(body: string, own: boolean): void {
-    this.update({
-      messages: [...this.state.messages, { id: ++this.count, own, body, at: new Date().toISOString() }].slice(
-        -MAX_MESSAGES,
-      ),
+  private addMessage(body: string, own: boolean, file?: Transfer): void {
+    const message = { id: ++this.count, own, body, at: new Date().toISOString(), ...(file && { file }) };
+    this.update({ messages: [...this.state.messages, message].slice(-MAX_MESSAGES) });
+    if (!file) this.write();
+  }
+
+  /** What can be kept: files are not. */
+  private get texts(): readonly PeerMessage[] {
+    return this.state.messages.filter(({ file }) => !file);
+  }
+
+  /** Writes what is to be kept, once for all messages that come meanwhile. */
+  private write(): void {
+    const { keeper } = this;
+    if (!keeper || this.isWriteQueued) return;
+    this.isWriteQueued = true;
+    this.writing = this.writing.then(async () => {
+      this.isWriteQueued = false;
+      if (this.keeper === keeper) await this.storage.write(keeper.userId, keeper.partnerId, this.texts);
     });
   }
 
   private end(problem?: string): void {
     this.close();
-    this.update({ phase: 'idle', problem });
+    this.update({ phase: 'idle', problem, isPartnerAway: false });
   }
 
   private close(): void {
     clearTimeout(this.timer);
     const { channel, connection } = this;
-    this.channel = this.connection = this.call = this.offeredSdp = undefined;
+    this.channel = this.connection = this.call = this.offeredSdp = this.files = undefined;
     this.earlyCandidates = [];
     channel?.close();
     connection?.close();
@@ -203,6 +319,7 @@ type RingListener = (conversationId: string, call: string) => void;
 class PeerChats {
   private readonly chats = new Map<string, PeerChat>();
   private readonly ringListeners = new Set<RingListener>();
+  private readonly storage = new PeerStorage();
 
   constructor(private readonly client: ParleyClient) {
     client.on('peer:signal', ({ from, conversationId, data }) => {
@@ -218,13 +335,19 @@ class PeerChats {
     });
     client.on('connection', ({ state }) => {
       if (state !== 'signed-out') return;
+      const userId = client.getState().user?.id;
+      if (userId !== undefined) void this.storage.erase(userId);
       for (const chat of this.chats.values()) chat.forget();
       this.chats.clear();
+    });
+    // The partner need not wait until the connection is missed.
+    addEventListener('pagehide', () => {
+      for (const chat of this.chats.values()) if (chat.state.phase !== 'idle') chat.hangUp();
     });
   }
 
   of(conversationId: string): PeerChat {
-    const chat = this.chats.get(conversationId) ?? new PeerChat(this.client, conversationId);
+    const chat = this.chats.get(conversationId) ?? new PeerChat(this.client, conversationId, this.storage);
     this.chats.set(conversationId, chat);
     return chat;
   }

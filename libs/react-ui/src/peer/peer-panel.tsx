@@ -1,18 +1,28 @@
-import { Radio, SendHorizontal, ShieldCheck } from 'lucide-react';
+import { FileText, Paperclip, Radio, SendHorizontal, ShieldCheck } from 'lucide-react';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import { useClient, usePartner } from '../shared/chat.ts';
+import { useClient, useMe, usePartner } from '../shared/chat.ts';
 import { peerChatsOf } from './peer-chat.ts';
+import type { Transfer } from './peer-files.ts';
 import { Panel } from '../shared/panel.tsx';
 import { RichText } from '../messages/rich-text.tsx';
-import { timeOf } from '../shared/times.ts';
+import { sizeOf, timeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
 
 /** The panel of a direct connection. Its messages never reach the server's database. */
 export default function PeerPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const chat = peerChatsOf(useClient()).of(id);
-  const { phase, messages, problem } = useSyncExternalStore(chat.subscribe, () => chat.state);
+  const { phase, messages, problem, isKept, isPartnerAway } = useSyncExternalStore(chat.subscribe, () => chat.state);
+  const me = useMe();
   const partner = usePartner(id);
+  const partnerId = partner?.id;
   const name = partner?.displayName ?? 'the other one';
+  useEffect(() => {
+    chat.setPanel(true);
+    return () => chat.setPanel(false);
+  }, [chat]);
+  useEffect(() => {
+    if (partnerId !== undefined) void chat.load(me.id, partnerId);
+  }, [chat, me.id, partnerId]);
   return (
     <Panel
       title="Direct connection"
@@ -28,9 +38,22 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
       <p className="peer-mark">
         <ShieldCheck size={18} />
         <span>
-          <strong>Not stored.</strong> These messages go from browser to browser, and are gone when this page is closed.
+          <strong>{isKept ? 'Kept on this device only.' : 'Not stored.'}</strong> These messages go from browser to
+          browser{isKept ? ', and stay here until you log out.' : ', and are gone when this page is closed.'}
         </span>
       </p>
+      <label className="switch peer-keep">
+        <span>
+          Keep on this device<small>Without files. Switching it off deletes what was kept</small>
+        </span>
+        <input
+          type="checkbox"
+          role="switch"
+          checked={isKept ?? false}
+          disabled={isKept === undefined || partnerId === undefined}
+          onChange={({ target }) => void chat.keep(me.id, partnerId!, target.checked)}
+        />
+      </label>
       {phase === 'open' || messages.length > 0 ? (
         <PeerMessages chat={chat} isOpen={phase === 'open'} messages={messages} />
       ) : (
@@ -50,6 +73,11 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
         </div>
       )}
       <div className="peer-foot">
+        {phase === 'open' && isPartnerAway && (
+          <p className="notice" role="status">
+            {name} has closed this panel, and sees your messages when it is opened again.
+          </p>
+        )}
         {problem !== undefined && phase === 'idle' && (
           <p className="notice" role="status">
             {problem}
@@ -82,6 +110,7 @@ function PeerMessages({
   readonly messages: Chat['state']['messages'];
 }) {
   const [text, setText] = useState('');
+  const picker = useRef<HTMLInputElement>(null);
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // Some browsers return a promise here.
@@ -91,11 +120,15 @@ function PeerMessages({
     <>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
       <div className="peer-log" role="log" aria-label="Messages that are not stored" tabIndex={0}>
-        {messages.map(({ id, own, body, at }) => (
+        {messages.map(({ id, own, body, at, file }) => (
           <div key={id} className={own ? 'peer-message own' : 'peer-message'}>
-            <div className="bubble-text">
-              <RichText body={body} />
-            </div>
+            {file ? (
+              <FileOnItsWay chat={chat} file={file} />
+            ) : (
+              <div className="bubble-text">
+                <RichText body={body} />
+              </div>
+            )}
             <time dateTime={at}>{timeOf(at)}</time>
           </div>
         ))}
@@ -110,6 +143,26 @@ function PeerMessages({
             setText('');
           }}
         >
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Send a file directly"
+            title="Send a file directly"
+            onClick={() => picker.current?.click()}
+          >
+            <Paperclip size={19} />
+          </button>
+          <input
+            ref={picker}
+            type="file"
+            hidden
+            aria-hidden="true"
+            onChange={({ target }) => {
+              const [file] = target.files ?? [];
+              if (file) chat.offerFile(file);
+              target.value = '';
+            }}
+          />
           <input
             className="input"
             aria-label="Message that is not stored"
@@ -124,5 +177,60 @@ function PeerMessages({
         </form>
       )}
     </>
+  );
+}
+
+const fileStates: Readonly<Record<Transfer['state'], string>> = {
+  offered: 'Waits for an answer',
+  moving: '',
+  done: 'Arrived',
+  declined: 'Declined',
+  cancelled: 'Cancelled',
+  failed: 'Did not arrive',
+};
+
+function FileOnItsWay({ chat, file }: { readonly chat: Chat; readonly file: Transfer }) {
+  const { id, own, name, size, state, bytes, blob } = file;
+  const save = () => {
+    const url = URL.createObjectURL(blob!);
+    const link = document.createElement('a');
+    Object.assign(link, { href: url, download: name });
+    link.click();
+    // The browser has begun to read it by then.
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  };
+  const asks = state === 'offered' && !own;
+  return (
+    <div className="peer-file">
+      <FileText size={20} />
+      <span className="grow">
+        <span>{name}</span>
+        <small>
+          {sizeOf(size)}
+          {!asks && fileStates[state] !== '' && ` · ${fileStates[state]}`}
+        </small>
+        {state === 'moving' && <progress max={Math.max(1, size)} value={bytes} aria-label={`Progress of ${name}`} />}
+      </span>
+      {asks && (
+        <>
+          <button type="button" className="button slim" onClick={() => chat.endFile(id)}>
+            Decline
+          </button>
+          <button type="button" className="button primary slim" onClick={() => chat.acceptFile(id)}>
+            Receive
+          </button>
+        </>
+      )}
+      {(state === 'moving' || (state === 'offered' && own)) && (
+        <button type="button" className="button slim" onClick={() => chat.endFile(id)}>
+          Cancel
+        </button>
+      )}
+      {blob && (
+        <button type="button" className="button slim" onClick={save}>
+          Save
+        </button>
+      )}
+    </div>
   );
 }
