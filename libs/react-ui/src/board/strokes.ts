@@ -1,7 +1,8 @@
 import type { Line } from '@parley/contracts';
 
-/** The board's size in its own coordinates, whatever size it is shown in. */
+/** The board's width in its own coordinates, whatever size it is shown in. */
 export const WIDTH = 1600;
+/** The board's height in its own coordinates. */
 export const HEIGHT = 1000;
 
 /** A line as it is drawn: one on the board, or the part of one that is being drawn. */

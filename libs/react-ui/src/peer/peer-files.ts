@@ -67,6 +67,7 @@ const fileName = (name: string): string =>
     .trim()
     .slice(-MAX_NAME_CHARACTERS) || 'file';
 
+/** The functions that {@link PeerFiles} calls. */
 export interface PeerFilesHooks {
   /** A transfer began or changed. */
   readonly changed: (transfer: Transfer) => void;
