@@ -11,8 +11,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const password = 'correct horse battery';
-/** What the server accepts. It refuses control characters; `printable.spec.ts` shows that they would not pass either. */
-const hostile = 'red \u202ealert\u2069 \u{e0041}done';
+/** What the server accepts. It refuses control characters and direction overrides; `printable.spec.ts` shows that they would not pass either. */
+const hostile = 'red \u202balert\u2069 \u{e0041}done';
 const shown = 'red alert done';
 const longTimeout = { timeoutMs: 40_000 };
 
@@ -355,7 +355,7 @@ it('the screen follows a conversation through a restart of the server', async ()
     screen.press(`${password}\r`);
     await screen.waitFor(`Ann: ${shown}`);
     expect(screen.raw).not.toContain(password);
-    expect(screen.raw).not.toMatch(/[\u202e\u2069]/);
+    expect(screen.raw).not.toMatch(/[\u202b\u2069]/);
     await screen.waitFor(/public group, 2 members, 2 here/);
     expect(screen.text).not.toContain('tale 5\n');
     await eventually(

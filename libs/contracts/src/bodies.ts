@@ -3,17 +3,20 @@
  * highlighted is what was notified.
  */
 
-/** Control characters except line feed and tab. */
-const BODY_CONTROLS = /(?![\n\t])\p{Cc}/u;
+/**
+ * Control characters except line feed and tab; and direction overrides, which no script needs, and which show text, such
+ * as an address, in another order than it is read and followed.
+ */
+const BODY_CONTROLS = /(?![\n\t])\p{Cc}|[\u202d\u202e]/u;
 const ANY_BODY_CONTROL = new RegExp(BODY_CONTROLS, 'gu');
 
-/** True when a body has a control character other than line feed and tab. */
+/** True when a body has a control character other than line feed and tab, or a direction override. */
 export const hasBodyControls = (body: string): boolean => BODY_CONTROLS.test(body);
 
 /** The text with line feeds as its only line ends. */
 export const withLineFeeds = (text: string): string => text.replaceAll('\r\n', '\n');
 
-/** The text as a body that the server accepts: without the control characters that come along when text is pasted. */
+/** The text as a body that the server accepts: without the control characters and overrides that come along when text is pasted. */
 export const cleanBody = (text: string): string =>
   withLineFeeds(text).replaceAll('\r', '\n').replace(ANY_BODY_CONTROL, '');
 

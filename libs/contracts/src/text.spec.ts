@@ -17,7 +17,7 @@ const invisible = [
   '\u3164',
   '\uffa0',
   '\u115f\u1160',
-  '\u202e',
+  '\u202a\u202c',
   '\u2066\u2069',
   '\ufeff',
   '\u2060',
@@ -66,6 +66,26 @@ describe('a body', () => {
       expect(send(body, { attachmentIds: [newId()] }).success).toBe(false);
     },
   );
+
+  it.each(['\u202d', '\u202e'])('with the direction override %j is refused, and cleaned of it', (override) => {
+    const body = `https://${override}example.localhost\u202c`;
+    expect([send(body).success, edit(body).success]).toEqual([false, false]);
+    expect(send(cleanBody(body)).data?.body).toBe('https://example.localhost\u202c');
+  });
+
+  it.each([
+    '\u200e',
+    '\u200f',
+    '\u061c',
+    '\u202a\u202c',
+    '\u202b\u202c',
+    '\u2066\u2069',
+    '\u2067\u2069',
+    '\u2068\u2069',
+  ])('keeps the direction marks, embeddings and isolates that texts of two directions need: %j', (marks) => {
+    const body = `שלום ${marks}world`;
+    expect([send(body).data?.body, edit(body).data?.body, cleanBody(body)]).toEqual([body, body, body]);
+  });
 
   it('keeps line feeds and tabs; CR LF becomes a line feed, a lone CR is refused', () => {
     expect(send('a\n\tb\r\n\r\nc').data?.body).toBe('a\n\tb\n\nc');
