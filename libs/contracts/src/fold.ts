@@ -4,6 +4,8 @@
 const ASCII = /^[\x00-\x7f]*$/;
 /** Accents. Keeps marks of scripts that write vowels with them, and voicing marks of kana, which form other letters. */
 const ACCENTS = /(?=\p{Mn})(?![\u3099\u309a])[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}]/gu;
+/** The dot below a letter of Devanagari, which many leave out. Other scripts tell letters apart by it. */
+const NUKTA = /\u093c/g;
 /** Soft hyphens, joiners, direction marks, variation selectors; and the stroke that lengthens Arabic words. */
 const IGNORED = /[\p{Default_Ignorable_Code_Point}\p{Cf}\u0640]/gu;
 const WHITE_SPACE = /\s+/g;
@@ -55,6 +57,7 @@ export function foldPart(part: string): string {
     .normalize('NFKD')
     .replace(IGNORED, '')
     .replace(ACCENTS, '')
+    .replace(NUKTA, '')
     .replace(SAME_SIGN, (sign) => SAME[sign]!)
     .replace(DIGITS, (digit) => String(digit.charCodeAt(0) & 0xf))
     .normalize('NFC');

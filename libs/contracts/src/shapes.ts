@@ -61,7 +61,10 @@ export const clearable = <T extends z.ZodType>(schema: T) => z.union([z.null(), 
 export const Body = z
   .string()
   .overwrite(withLineFeeds)
-  .refine((value) => !hasBodyControls(value), 'must not contain control characters but line feed and tab')
+  .refine(
+    (value) => !hasBodyControls(value),
+    'must not contain control characters but line feed and tab, nor direction overrides',
+  )
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
   .refine((value) => isWithinBytes(value, limitBounds.bodyBytes.max), {
     message: `must be at most ${limitBounds.bodyBytes.max} bytes`,
@@ -95,7 +98,8 @@ export const StoredEmoji = z
 export const Username = z
   .string()
   .overwrite(foldUsername)
-  .regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
+  .regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -')
+  .refine((username) => /[a-z0-9]/.test(username), 'must have a letter or digit');
 /** A new password. Its length counts code points; no characters are required or refused. */
 export const Password = z.string().min(10).max(200);
 /** `#rrggbb` in lower case. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isReserved, skeletonOf, skeletonsOfName } from './look-alikes.js';
+import { bareSkeletonOf, bareSkeletonsOfName, isReserved, skeletonOf, skeletonsOfName } from './look-alikes.js';
 
 describe('usernames', () => {
   it.each([
@@ -17,6 +17,35 @@ describe('usernames', () => {
     ['ali', 'all'],
   ])('do not look alike: %s and %s', (one, other) => {
     expect(skeletonOf(one)).not.toBe(skeletonOf(other));
+  });
+
+  it.each([
+    ['anna_x', 'anna-x'],
+    ['anna.x', 'annax'],
+    ['_anna1__x_', 'annal.x'],
+    ['a-1.2', 'a1-_2'],
+  ])('differ by separators only: %s and %s', (one, other) => {
+    expect(bareSkeletonOf(one)).toBe(bareSkeletonOf(other));
+  });
+
+  it.each([
+    ['anna-1-23', 'anna-12-3'],
+    ['anna1-2', 'anna12'],
+    ['___', '---'],
+    ['anna_x', 'anna_y'],
+  ])('do not differ by separators only: %s and %s', (one, other) => {
+    expect(bareSkeletonOf(one)).not.toBe(bareSkeletonOf(other));
+  });
+
+  it.each(['anna-x', '⭐ Anna.X', 'annax', 'a n n a x', '[ANNA_X]'])(
+    'of others are read without separators in %j',
+    (name) => {
+      expect(bareSkeletonsOfName(name)).toContain(bareSkeletonOf('anna_x'));
+    },
+  );
+
+  it('are not read in several words', () => {
+    expect(bareSkeletonsOfName('Anna X')).not.toContain(bareSkeletonOf('anna_x'));
   });
 
   it.each(['Anna', 'аnna', 'ＡＮＮＡ', '@anna', '𝖆𝖓𝖓𝖆', 'an\u200bna', 'Αnna', ' anna '])(
@@ -105,6 +134,15 @@ describe('a reserved word', () => {
     'suppоrt',
     'Ѕystem',
     's y s t e m',
+    'a d m i n',
+    'A  D  M  I  N',
+    'a-d-m-i-n',
+    's.y.s.t.e.m',
+    'a·d·m·i·n',
+    'a – d – m – i – n',
+    '|a|d|m|i|n|',
+    'a\u00a0d\u2003m\u3000i\u2009n',
+    'sys tem',
     'r00t',
     'a11',
     'h3re',

@@ -67,6 +67,20 @@ const ofLowerCase = (text: string): string =>
 /** What a username looks like. Equal for usernames that are confusable. */
 export const skeletonOf = (username: string): string => ofLowerCase(username);
 
+/**
+ * What a username looks like without its separators, which people do not remember: `anna_x`, `anna-x` and `annax` are
+ * confusable. Between digits they stay, as one: `1-23` is not `12-3`. Migration 0010 does the same in SQL.
+ */
+export function bareSkeletonOf(username: string): string {
+  if (!/[a-z0-9]/i.test(username)) return ofLowerCase(username);
+  const isDigit = (character: string | undefined): boolean => /^[0-9]$/.test(character ?? '');
+  return ofLowerCase(
+    username.replace(/[._-]+/g, (run, at: number) =>
+      isDigit(username[at - 1]) && isDigit(username[at + run.length]) ? '-' : '',
+    ),
+  );
+}
+
 /** A name with more strokes is read with all of them as `i`, or all as `l`. */
 const MAX_STROKES = 6;
 
@@ -83,7 +97,12 @@ function readStrokes(text: string): string[] {
  * The skeletons of the usernames as which a displayed name may be read: in any script, with whatever decorates it or
  * stands between its letters. Words with spaces between them are no username, single letters are one.
  */
-export function skeletonsOfName(name: string): string[] {
+export const skeletonsOfName = (name: string): string[] => [...new Set(readingsOf(name).map(ofLowerCase))];
+
+/** As {@link skeletonsOfName}, without separators: see {@link bareSkeletonOf}. */
+export const bareSkeletonsOfName = (name: string): string[] => [...new Set(readingsOf(name).map(bareSkeletonOf))];
+
+function readingsOf(name: string): string[] {
   const looks = looksOf(name);
   const read = [false, true].flatMap((withSigns) => {
     const shown = looks.filter(({ text, kind }) =>
@@ -97,7 +116,7 @@ export function skeletonsOfName(name: string): string[] {
     const isOneWord = words.length === 1 || words.every((word) => word.length <= 1);
     return [asWritten, withoutEnds(asWritten), ...(isOneWord ? [words.join('')] : [])];
   });
-  return [...new Set(read.flatMap(readStrokes).map(ofLowerCase))];
+  return read.flatMap(readStrokes);
 }
 
 /** Without separators before and behind. */

@@ -1,18 +1,19 @@
 import { sql, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { ChatError } from '@parley/contracts';
 import { FormerUsernameEntity, isUniqueViolation, UserEntity } from '@parley/store';
-import { isReserved, skeletonOf, skeletonsOfName } from './look-alikes.js';
+import { bareSkeletonOf, bareSkeletonsOfName, isReserved, skeletonOf, skeletonsOfName } from './look-alikes.js';
 
 type Named = Pick<UserEntity, 'id' | 'username'>;
 /** The columns of a username. */
-export const usernameColumns = (username: string): Pick<UserEntity, 'username' | 'skeleton'> => ({
+export const usernameColumns = (username: string) => ({
   username,
   skeleton: skeletonOf(username),
+  bareSkeleton: bareSkeletonOf(username),
 });
 
 /** Keeps a username that its holder gives up from others for 30 days. */
 export async function giveUpUsername(em: SqlEntityManager, { id: userId, username }: Named): Promise<void> {
-  await em.upsert(FormerUsernameEntity, { username, skeleton: skeletonOf(username), userId, givenUpAt: new Date() });
+  await em.upsert(FormerUsernameEntity, { ...usernameColumns(username), userId, givenUpAt: new Date() });
 }
 
 /**
@@ -20,14 +21,14 @@ export async function giveUpUsername(em: SqlEntityManager, { id: userId, usernam
  * days. Called after the user is written, since a concurrent change may give the name up until then.
  */
 export async function requireFreeUsername(em: SqlEntityManager, { id: userId, username }: Named): Promise<void> {
-  const skeleton = skeletonOf(username);
+  const alike = { $or: [{ skeleton: skeletonOf(username) }, { bareSkeleton: bareSkeletonOf(username) }] };
   const held = await em.count(FormerUsernameEntity, {
-    skeleton,
+    ...alike,
     userId: { $ne: userId },
     givenUpAt: { $gt: sql<Date>`now() - interval '30 days'` },
   });
   if (held > 0) throw taken();
-  await em.nativeDelete(FormerUsernameEntity, { skeleton });
+  await em.nativeDelete(FormerUsernameEntity, alike);
 }
 
 /** Rejects with `conflict` for a reserved word, also in other spellings. */
@@ -44,10 +45,11 @@ export async function requireOwnDisplayName(
   { id, username }: Named,
   displayName: string,
 ): Promise<void> {
-  const skeletons = skeletonsOfName(displayName);
-  if (skeletons.includes(skeletonOf(username))) return;
+  const [skeletons, bare] = [skeletonsOfName(displayName), bareSkeletonsOfName(displayName)];
+  if (skeletons.includes(skeletonOf(username)) || bare.includes(bareSkeletonOf(username))) return;
   requireUnreserved(displayName);
-  if ((await em.count(UserEntity, { skeleton: { $in: skeletons }, id: { $ne: id } })) > 0)
+  const alike = { $or: [{ skeleton: { $in: skeletons } }, { bareSkeleton: { $in: bare } }] };
+  if ((await em.count(UserEntity, { ...alike, id: { $ne: id } })) > 0)
     throw new ChatError('conflict', 'the name reads as somebody else’s username');
 }
 
@@ -55,7 +57,7 @@ const taken = (): ChatError => new ChatError('conflict', 'the username is taken'
 
 /** True when the username, or one that looks like it, exists. */
 export const isTaken = (error: unknown): boolean =>
-  isUniqueViolation(error, 'user_username_key') || isUniqueViolation(error, 'user_skeleton_key');
+  ['user_username_key', 'user_skeleton_key', 'user_bare_skeleton_key'].some((key) => isUniqueViolation(error, key));
 
 /** Rethrows the violation of a unique username as `conflict`. */
 export function rethrowTaken(error: unknown): never {

@@ -2,6 +2,7 @@ import { ChatError, newId, type Session } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { as, AuthService, nobody, refused, uniqueName } from '../spec/service.js';
+import { bareSkeletonOf, skeletonOf } from './look-alikes.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', (_, open) => {
   const on = running(open, (database) => AuthService.start(database));
@@ -98,6 +99,41 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
     // A change of one's own name to one that looks like it.
     const { user } = await on.service.call('user.update.v1', as(mine), { username: `${mark}1o` });
     expect(user.username).toBe(`${mark}1o`);
+  });
+
+  it('cannot take a username that differs from an existing one, or one given up, by separators only', async () => {
+    const mark = uniqueName('q').replaceAll(/[^a-z0-9]/g, 'z');
+    const [mine, other] = [await on.service.register(`${mark}_x`), await on.service.register()];
+    const rename = (session: Session, username: string) => on.service.call('user.update.v1', as(session), { username });
+    for (const username of [`${mark}-x`, `${mark}.X`, `${mark}x`, `_${mark}._x`]) {
+      await refused(on.service.register(username), 'conflict');
+      await refused(rename(other, username), 'conflict');
+      await refused(on.service.call('bot.create.v1', as(other), { username }), 'conflict');
+      await refused(on.service.call('user.update.v1', as(other), { displayName: username }), 'conflict');
+    }
+    expect((await rename(mine, `${mark}-x`)).user.username).toBe(`${mark}-x`);
+    await rename(mine, uniqueName('renamed'));
+    await refused(rename(other, `${mark}x`), 'conflict');
+  });
+
+  it('of an earlier version that differ by separators only stay, and nobody else gets one like them', async () => {
+    const [older, newer] = [await on.service.register(), await on.service.register()];
+    const mark = uniqueName('q').replaceAll(/[^a-z0-9]/g, 'z');
+    const set = (session: Session, username: string, bare: string | null) =>
+      on.engine.owner.query(`update auth."user" set username = $2, skeleton = $3, bare_skeleton = $4 where id = $1`, [
+        session.user.id,
+        username,
+        skeletonOf(username),
+        bare,
+      ]);
+    await set(older, `${mark}-x`, bareSkeletonOf(`${mark}x`));
+    await set(newer, `${mark}_x`, null);
+    for (const name of [`${mark}-x`, `${mark}_x`]) {
+      const session = await on.service.login(name);
+      const changes = { displayName: name, lastName: 'Twin' };
+      expect((await on.service.call('user.update.v1', as(session), changes)).user).toMatchObject(changes);
+    }
+    await refused(on.service.register(`${mark}.x`), 'conflict');
   });
 
   it('cannot show a name that reads as somebody else’s username, or is reserved', async () => {
@@ -238,7 +274,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
 
   it('are listed page by page, each once', async () => {
     const mark = `p${Math.random().toString(36).slice(2, 8)}`;
-    const names = ['.', '-', '_', '0', 'a'].map((letter) => `${mark}${letter}`);
+    const names = ['.b', '-c', '_d', '0', 'a'].map((end) => `${mark}${end}`);
     const sessions = await Promise.all(names.map((name) => on.service.register(name)));
     const seen: string[] = [];
     for (let cursor: string | undefined, more = true; more;) {

@@ -16,6 +16,11 @@ export const UserEntity = defineEntity({
      * looks like an older user's.
      */
     skeleton: p.text().nullable().unique('user_skeleton_key'),
+    /**
+     * The skeleton without separators. Null for a user of an earlier version whose name differs from an older user's by
+     * separators only.
+     */
+    bareSkeleton: p.text().nullable().unique('user_bare_skeleton_key'),
     displayName: p.text(),
     /** `displayName` as searches compare it: see `foldName`. */
     foldedName: p.text().default(''),
@@ -37,6 +42,8 @@ export const FormerUsernameEntity = defineEntity({
   properties: {
     username: p.text().primary(),
     skeleton: p.text(),
+    /** Absent when an earlier version gave the name up, during an upgrade. */
+    bareSkeleton: p.text().nullable(),
     userId: p.uuid(),
     givenUpAt: at().defaultRaw('now()'),
   },

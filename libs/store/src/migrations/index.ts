@@ -7,6 +7,7 @@ import { Migration0006Folding } from './0006-folding.js';
 import { Migration0007People } from './0007-people.js';
 import { Migration0008Replies } from './0008-replies.js';
 import { Migration0009Bots } from './0009-bots.js';
+import { Migration0010Spelling } from './0010-spelling.js';
 
 /** The table of executed migrations. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
@@ -22,6 +23,7 @@ export const migrations = [
   { name: '0007-people', class: Migration0007People },
   { name: '0008-replies', class: Migration0008Replies },
   { name: '0009-bots', class: Migration0009Bots },
+  { name: '0010-spelling', class: Migration0010Spelling },
 ];
 
 /** The database roles of the services. */
