@@ -6,6 +6,7 @@ import { useClient, useMe } from '../shared/chat.ts';
 import { Panel } from '../shared/panel.tsx';
 import { attempt } from '../shared/toasts.tsx';
 import { drawLine, HEIGHT, pictureOf, strokeAt, strokesOf, WIDTH, type Drawn, type Stroke } from './strokes.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 const SEND_INTERVAL_MS = 120;
 /** Below the server's limit of 2,000 numbers in a line. */
@@ -19,6 +20,7 @@ const colors = ['#1b1e2b', '#d92d20', '#1570ef', '#12873f', '#e58a00', '#8b3fd1'
  * can select, give another colour or width, and take away.
  */
 export default function Board({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const { board } = useStrings();
   const client = useClient();
   const me = useMe();
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -225,7 +227,7 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
   };
 
   return (
-    <Panel title="Drawing board" wide onClose={onClose}>
+    <Panel title={board.title} wide onClose={onClose}>
       <div className="board-desk" onKeyDown={onKeyDown}>
         <div className="board">
           <canvas
@@ -234,7 +236,7 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             width={WIDTH}
             height={HEIGHT}
             role="img"
-            aria-label="The shared drawing"
+            aria-label={board.drawing}
             onPointerDown={down}
             onPointerMove={move}
             onPointerUp={up}
@@ -242,12 +244,12 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
           />
         </div>
         <div className="board-tools">
-          <div className="row" role="group" aria-label="Tool">
+          <div className="row" role="group" aria-label={board.tool}>
             <button
               type="button"
               className="icon-button small"
-              aria-label="Draw"
-              title="Draw"
+              aria-label={board.draw}
+              title={board.draw}
               aria-pressed={!isSelecting}
               onClick={() => choose(false)}
             >
@@ -256,20 +258,20 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             <button
               type="button"
               className="icon-button small"
-              aria-label="Select my lines"
-              title="Select my lines, to change them"
+              aria-label={board.select}
+              title={board.selectHint}
               aria-pressed={isSelecting}
               onClick={() => choose(true)}
             >
               <MousePointer2 size={18} />
             </button>
           </div>
-          <div className="row" role="group" aria-label="My lines">
+          <div className="row" role="group" aria-label={board.mine}>
             <button
               type="button"
               className="icon-button small"
-              aria-label="Earlier line of mine"
-              title="Earlier line"
+              aria-label={board.earlierMine}
+              title={board.earlier}
               disabled={!hasOwn}
               onClick={() => step(-1)}
             >
@@ -278,8 +280,8 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             <button
               type="button"
               className="icon-button small"
-              aria-label="Later line of mine"
-              title="Later line"
+              aria-label={board.laterMine}
+              title={board.later}
               disabled={!hasOwn}
               onClick={() => step(1)}
             >
@@ -288,15 +290,15 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             <button
               type="button"
               className="icon-button small"
-              aria-label="Delete the selected line"
-              title="Delete the selected line"
+              aria-label={board.deleteLine}
+              title={board.deleteLine}
               disabled={selected.length === 0}
               onClick={() => remove(selected)}
             >
               <Trash2 size={18} />
             </button>
           </div>
-          <div className="swatches" role="radiogroup" aria-label="Colour">
+          <div className="swatches" role="radiogroup" aria-label={board.color}>
             {colors.map((choice) => (
               <input
                 key={choice}
@@ -304,7 +306,7 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
                 name="ink"
                 value={choice}
                 checked={choice === color}
-                aria-label={choice === '#ffffff' ? 'White, to rub out' : `Colour ${choice}`}
+                aria-label={choice === '#ffffff' ? board.white : board.colorChoice(choice)}
                 style={{ '--swatch': choice } as React.CSSProperties}
                 onChange={() => {
                   setColor(choice);
@@ -314,7 +316,7 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             ))}
           </div>
           <label>
-            Width
+            {board.width}
             <input
               type="range"
               min={2}
@@ -330,8 +332,8 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             <button
               type="button"
               className="icon-button small"
-              aria-label="Undo my last line"
-              title="Undo my last line"
+              aria-label={board.undo}
+              title={board.undo}
               aria-keyshortcuts="Control+Z Meta+Z"
               disabled={!hasOwn}
               onClick={undo}
@@ -341,15 +343,15 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
             <button
               type="button"
               className="icon-button small"
-              aria-label="Save as a picture"
-              title="Save as a picture (PNG)"
+              aria-label={board.save}
+              title={board.saveHint}
               onClick={save}
             >
               <Download size={18} />
             </button>
             <button type="button" className="button slim" onClick={() => void attempt(() => client.resetDrawing(id))}>
               <Eraser size={16} />
-              Empty the board
+              {board.empty}
             </button>
           </div>
         </div>

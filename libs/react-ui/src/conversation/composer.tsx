@@ -17,12 +17,15 @@ import { EmojiButton } from '../shared/emoji-button.tsx';
 import { summaryOf } from '../messages/summary.ts';
 import { clockOf } from '../shared/times.ts';
 import { toast } from '../shared/toasts.tsx';
+import { currentStrings, useStrings } from '../strings/strings.tsx';
 
 /** The counter appears when less than this part of the limit is left. */
 const COUNTED_PART = 0.1;
 
 /** Where messages are written: text, files, recordings, replies and edits. */
 export function Composer({ view }: { readonly view: ConversationView }) {
+  // The reason is in the chosen language.
+  useStrings();
   const { id } = view.conversation;
   const { edit } = useDraft(id);
   const reason = readOnlyReason(view);
@@ -40,8 +43,8 @@ export function Composer({ view }: { readonly view: ConversationView }) {
 
 /** Why the user may not write here. Undefined when they may. */
 export function readOnlyReason({ conversation: { kind, me } }: ConversationView): string | undefined {
-  if (me?.status === 'muted') return 'You are muted here: you can read, but not write.';
-  if (kind === 'channel' && me?.role === 'member') return 'Only the admins of this channel write here. You can react.';
+  if (me?.status === 'muted') return currentStrings().conversation.composer.muted;
+  if (kind === 'channel' && me?.role === 'member') return currentStrings().conversation.composer.onlyAdmins;
   return undefined;
 }
 
@@ -58,6 +61,8 @@ function useBytesLeft(text: string): { readonly left: number; readonly isCounted
 }
 
 function Editor({ view }: { readonly view: ConversationView }) {
+  const strings = useStrings();
+  const { composer } = strings.conversation;
   const client = useClient();
   const drafts = draftsOf(client);
   const { id } = view.conversation;
@@ -131,14 +136,13 @@ function Editor({ view }: { readonly view: ConversationView }) {
     event.preventDefault();
     drafts.add(id, droppedFilesOf(event.clipboardData));
   };
-  const record = () =>
-    void recorder.start().catch(() => toast('The microphone is not available. Allow it in your browser’s settings.'));
+  const record = () => void recorder.start().catch(() => toast(composer.noMicrophone));
   const sendVoice = () => void recorder.finish().then((file) => file && drafts.addRecording(id, file, true));
 
   return (
     <form
       className="composer"
-      aria-label="Write a message"
+      aria-label={composer.form}
       onSubmit={(event) => {
         event.preventDefault();
         submit();
@@ -152,7 +156,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
             <button
               type="button"
               className="icon-button small"
-              aria-label="Dismiss"
+              aria-label={strings.common.dismiss}
               onClick={() => drafts.dismissNotice(id)}
             >
               <X size={18} />
@@ -166,7 +170,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
         {files.length > 0 && <FilesToSend id={id} files={files} />}
         {bytes.isCounted && (
           <p className={`composer-counter${bytes.left < 0 ? ' bad' : ''}`} role="status">
-            {bytes.left < 0 ? `${-bytes.left} bytes too long` : `${bytes.left} bytes left`}
+            {bytes.left < 0 ? composer.bytesTooLong(-bytes.left) : composer.bytesLeft(bytes.left)}
           </p>
         )}
         <div className="composer-line">
@@ -176,8 +180,8 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label="Attach files"
-                  title="Attach files"
+                  aria-label={composer.attach}
+                  title={composer.attach}
                   onClick={() => picker.current?.click()}
                 >
                   <Paperclip size={20} />
@@ -198,8 +202,8 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 ref={field}
                 rows={1}
                 value={text}
-                placeholder={edit ? 'Edit the message' : 'Message'}
-                aria-label="Message"
+                placeholder={edit ? composer.edit : composer.message}
+                aria-label={composer.message}
                 readOnly={edit?.saving === true}
                 enterKeyHint="send"
                 dir="auto"
@@ -210,13 +214,13 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 onSelect={completion.update}
                 onBlur={() => client.typing(id, false)}
               />
-              <EmojiButton label="Emoji" icon={<Smile size={20} />} onPick={insert} />
+              <EmojiButton label={composer.emoji} icon={<Smile size={20} />} onPick={insert} />
               {isEmpty && !edit && files.length === 0 && !recording ? (
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label="Record a voice message"
-                  title="Record a voice message"
+                  aria-label={composer.record}
+                  title={composer.record}
                   onClick={record}
                 >
                   <Mic size={20} />
@@ -225,8 +229,8 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 <button
                   type="submit"
                   className="icon-button filled"
-                  aria-label={edit ? 'Save' : 'Send'}
-                  title={edit ? 'Save' : 'Send'}
+                  aria-label={edit ? strings.common.save : composer.send}
+                  title={edit ? strings.common.save : composer.send}
                   disabled={isBlocked}
                 >
                   <SendHorizontal size={19} />
@@ -238,7 +242,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
               <button
                 type="button"
                 className="icon-button"
-                aria-label="Discard the recording"
+                aria-label={composer.discardRecording}
                 onClick={recorder.cancel}
               >
                 <Trash2 size={20} />
@@ -247,7 +251,12 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 <i />
                 <span role="timer">{clockOf(recorder.seconds)}</span>
               </div>
-              <button type="button" className="icon-button filled" aria-label="Send the recording" onClick={sendVoice}>
+              <button
+                type="button"
+                className="icon-button filled"
+                aria-label={composer.sendRecording}
+                onClick={sendVoice}
+              >
                 <SendHorizontal size={19} />
               </button>
             </>
@@ -270,24 +279,22 @@ function ContextLine({
   readonly isEdit: boolean;
   readonly onClose: () => void;
 }) {
+  const {
+    common,
+    conversation: { composer },
+  } = useStrings();
   const sender = useUser(quoted.senderId);
   const message = view.messages.find(({ id }) => id === quoted.id);
   const isGone = quoted.gone || message?.deletedAt !== undefined;
   return (
     <div className="composer-context">
       <div>
-        <strong className="cut">{isEdit ? 'Edit message' : `Reply to ${sender?.displayName ?? '…'}`}</strong>
+        <strong className="cut">{isEdit ? composer.editMessage : composer.replyTo(sender?.displayName ?? '…')}</strong>
         <span className="cut muted">
-          {isGone
-            ? isEdit
-              ? 'This message was deleted.'
-              : 'That message was deleted. Yours is sent without the reply.'
-            : message
-              ? summaryOf(message)
-              : quoted.summary}
+          {isGone ? (isEdit ? composer.editGone : composer.replyGone) : message ? summaryOf(message) : quoted.summary}
         </span>
       </div>
-      <button type="button" className="icon-button small" aria-label="Cancel" onClick={onClose}>
+      <button type="button" className="icon-button small" aria-label={common.cancel} onClick={onClose}>
         <X size={18} />
       </button>
     </div>

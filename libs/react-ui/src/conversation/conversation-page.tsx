@@ -90,7 +90,7 @@ export function ConversationPage({ id, at }: { readonly id: string; readonly at?
         <h2>{removalText(strings, removal?.reason)}</h2>
         <KeptDraft id={id} />
         <PlaceLink to="list" className="button">
-          Back to your chats
+          {strings.conversation.back}
         </PlaceLink>
       </div>
     );
@@ -98,14 +98,14 @@ export function ConversationPage({ id, at }: { readonly id: string; readonly at?
   return (
     <div className="empty grow">
       {problem === undefined ? (
-        <div className="spinner" role="img" aria-label="Loading" />
+        <div className="spinner" role="img" aria-label={strings.common.loading} />
       ) : (
         <>
-          <h2>This conversation can’t be shown</h2>
+          <h2>{strings.conversation.notShown}</h2>
           <p>{problem}</p>
           <KeptDraft id={id} />
           <PlaceLink to="list" className="button">
-            Back to your chats
+            {strings.conversation.back}
           </PlaceLink>
         </>
       )}
@@ -119,13 +119,14 @@ const isAtUnread = ({ opened, unread, firstUnread, hasAfter }: ConversationView)
 
 /** A conversation that cannot be loaded without a connection: shows the messages that wait to be sent. */
 function OfflineConversation({ id }: { readonly id: string }) {
+  const strings = useStrings();
   const me = useMe();
   const state = useChat(({ connection }) => connection);
   const pendingMessages = useChat(({ pending }) => pending.get(id));
   return (
-    <section className="conversation-main" aria-label="Conversation">
+    <section className="conversation-main" aria-label={strings.conversation.region}>
       <header className="conversation-head">
-        <PlaceLink to="list" className="icon-button back" aria-label="Back to your chats">
+        <PlaceLink to="list" className="icon-button back" aria-label={strings.conversation.back}>
           <ArrowLeft size={22} />
         </PlaceLink>
       </header>
@@ -134,11 +135,11 @@ function OfflineConversation({ id }: { readonly id: string }) {
           <div className="empty grow">
             {state === 'offline' ? (
               <>
-                <h2>No connection</h2>
-                <p>This conversation is shown as soon as the server answers.</p>
+                <h2>{strings.conversation.noConnection}</h2>
+                <p>{strings.conversation.offline}</p>
               </>
             ) : (
-              <div className="spinner" role="img" aria-label="Loading" />
+              <div className="spinner" role="img" aria-label={strings.common.loading} />
             )}
           </div>
           {pendingMessages &&
@@ -184,6 +185,7 @@ interface ConversationProps {
 }
 
 function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
+  const strings = useStrings();
   const client = useClient();
   const [panel, setPanel] = useState<PanelName>();
   const [jump, setJump] = useState(() => jumpOf(at));
@@ -221,7 +223,7 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
 
   return (
     <div className="conversation">
-      <section className="conversation-main" aria-label="Conversation">
+      <section className="conversation-main" aria-label={strings.conversation.region}>
         <ConversationHeader id={id} view={view} panel={panel} onPanel={toggle} />
         <IncomingCall id={id} onAccept={() => setPanel('peer')} />
         {isReady ? (
@@ -236,16 +238,16 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
           />
         ) : (
           <div className="empty grow">
-            <div className="spinner" role="img" aria-label="Loading" />
+            <div className="spinner" role="img" aria-label={strings.common.loading} />
           </div>
         )}
         <Composer view={view} />
-        {isDropTarget && <div className="drop">Drop files to send them</div>}
+        {isDropTarget && <div className="drop">{strings.conversation.dropFiles}</div>}
       </section>
       <ErrorBoundary
         key={panel}
         frame={(content) => (
-          <Panel title="This panel can’t be shown" onClose={close}>
+          <Panel title={strings.conversation.panelNotShown} onClose={close}>
             {content}
           </Panel>
         )}
@@ -265,6 +267,7 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
 
 /** The other member calls for a direct connection. */
 function IncomingCall({ id, onAccept }: { readonly id: string; readonly onAccept: () => void }) {
+  const { conversation } = useStrings();
   const chat = peerChatsOf(useClient()).of(id);
   const { phase } = useSyncExternalStore(chat.subscribe, () => chat.state);
   const partner = usePartner(id);
@@ -276,15 +279,12 @@ function IncomingCall({ id, onAccept }: { readonly id: string; readonly onAccept
   return (
     <div className="peer-note" role="alert">
       <Radio size={18} />
-      <span>
-        <strong>{partner?.displayName ?? 'The other one'}</strong> wants to talk directly, without anything being
-        stored.
-      </span>
+      <span>{conversation.wantsToTalk(partner?.displayName)}</span>
       <button type="button" className="button slim" onClick={() => chat.hangUp()}>
-        Decline
+        {conversation.decline}
       </button>
       <button type="button" className="button primary slim" onClick={accept}>
-        Accept
+        {conversation.accept}
       </button>
     </div>
   );
@@ -298,29 +298,30 @@ interface ConversationHeaderProps {
 }
 
 function ConversationHeader({ id, view: { conversation }, panel, onPanel }: ConversationHeaderProps) {
+  const strings = useStrings();
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
   const address = useRoomAddress(id);
   const leave = useLeave(conversation);
   const items: (MenuItem | false)[] = [
-    { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
-    { label: 'Jump to date', icon: <CalendarDays size={17} />, onSelect: () => onPanel('date') },
-    { label: 'Drawing board', icon: <Brush size={17} />, onSelect: () => onPanel('board') },
-    direct && { label: 'Direct connection', icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
+    { label: strings.conversation.pinned, icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
+    { label: strings.conversation.jumpToDate, icon: <CalendarDays size={17} />, onSelect: () => onPanel('date') },
+    { label: strings.conversation.board, icon: <Brush size={17} />, onSelect: () => onPanel('board') },
+    direct && { label: strings.conversation.direct, icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
     conversation.visibility === 'public' &&
       address !== undefined && {
-        label: 'Copy link',
+        label: strings.common.copyLink,
         icon: <Link2 size={17} />,
-        onSelect: () => copyText(address, 'Link copied', address),
+        onSelect: () => copyText(address, strings.common.linkCopied, address),
       },
-    !direct && { label: 'Leave', icon: <LogOut size={17} />, danger: true, onSelect: leave },
+    !direct && { label: strings.common.leave, icon: <LogOut size={17} />, danger: true, onSelect: leave },
   ];
   return (
     <header className="conversation-head">
-      <PlaceLink to="list" className="icon-button back" aria-label="Back to your chats">
+      <PlaceLink to="list" className="icon-button back" aria-label={strings.conversation.back}>
         <ArrowLeft size={22} />
       </PlaceLink>
-      <button type="button" className="who" title="Details" onClick={() => onPanel('details')}>
+      <button type="button" className="who" title={strings.conversation.details} onClick={() => onPanel('details')}>
         {direct ? <PartnerAvatar userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
         <span>
           <h2 className="cut">{titleOf(conversation, partner)}</h2>
@@ -330,8 +331,8 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
       <button
         type="button"
         className="icon-button"
-        aria-label="Search messages"
-        title="Search messages"
+        aria-label={strings.conversation.searchMessages}
+        title={strings.conversation.searchMessages}
         aria-pressed={panel === 'search'}
         onClick={() => onPanel('search')}
       >
@@ -340,8 +341,8 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
       <button
         type="button"
         className="icon-button optional"
-        aria-label="Drawing board"
-        title="Drawing board"
+        aria-label={strings.conversation.board}
+        title={strings.conversation.board}
         aria-pressed={panel === 'board'}
         onClick={() => onPanel('board')}
       >
@@ -350,14 +351,18 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
       <button
         type="button"
         className="icon-button optional"
-        aria-label="Details and members"
-        title="Details and members"
+        aria-label={strings.conversation.detailsAndMembers}
+        title={strings.conversation.detailsAndMembers}
         aria-pressed={panel === 'details'}
         onClick={() => onPanel('details')}
       >
         <Info size={20} />
       </button>
-      <Menu label="More" icon={<Ellipsis size={20} />} items={items.filter((item) => item !== false)} />
+      <Menu
+        label={strings.conversation.more}
+        icon={<Ellipsis size={20} />}
+        items={items.filter((item) => item !== false)}
+      />
     </header>
   );
 }
@@ -372,6 +377,7 @@ function PartnerAvatar({ userId }: { readonly userId: string | undefined }) {
 const MAX_WATCHED = 50;
 
 function Subtitle({ id }: { readonly id: string }) {
+  const strings = useStrings();
   const me = useMe();
   const { conversation, typing, members } = useView(id)!;
   const partner = usePartner(id);
@@ -382,7 +388,7 @@ function Subtitle({ id }: { readonly id: string }) {
   useWatchedPresence(watched);
   const connected = useChat(({ connection }) => connection === 'online');
   const presence = useChat((state) => state.presence);
-  if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
+  if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">{strings.conversation.typing}</p>;
   if (conversation.kind === 'direct') {
     const partnerPresence = partner && presence.get(partner.id);
     return <p className="cut">{partnerPresence ? presenceTextOf(partnerPresence) : `@${partner?.username ?? ''}`}</p>;
@@ -392,8 +398,11 @@ function Subtitle({ id }: { readonly id: string }) {
   const isComplete = watched.length + 1 >= conversation.memberCount;
   return (
     <p className="cut">
-      {conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}
-      {connected && (isComplete ? `, ${online} online` : online > 1 && `, at least ${online} online`)}
+      {strings.common.list([
+        strings.conversation.members(conversation.memberCount),
+        ...(connected && isComplete ? [strings.conversation.online(online)] : []),
+        ...(connected && !isComplete && online > 1 ? [strings.conversation.atLeastOnline(online)] : []),
+      ])}
       {conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}
     </p>
   );

@@ -14,14 +14,16 @@ import { PeoplePicker } from '../people/people-picker.tsx';
 import { ConversationFields, conversationFieldsOf } from '../new-chat/conversation-fields.tsx';
 import { copyText } from '../shared/copy.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** A conversation's description, the user's own settings of it, and its members. */
 export function DetailsPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const strings = useStrings();
   const { conversation } = useView(id)!;
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
   return (
-    <Panel title="Details" onClose={onClose}>
+    <Panel title={strings.conversation.details} onClose={onClose}>
       <div className="panel-body">
         <div className="details-head">
           {direct ? <Avatar user={partner} size={84} /> : <RoomAvatar conversation={conversation} size={84} />}
@@ -30,8 +32,8 @@ export function DetailsPanel({ id, onClose }: { readonly id: string; readonly on
             <p className="muted">@{partner?.username}</p>
           ) : (
             <p className="muted">
-              {conversation.visibility === 'public' ? 'Public' : 'Private'} {conversation.kind} ·{' '}
-              {conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}
+              {strings.conversation.kinds[kindOf(conversation)]} ·{' '}
+              {strings.conversation.members(conversation.memberCount)}
             </p>
           )}
           {conversation.topic && <p>{conversation.topic}</p>}
@@ -50,12 +52,22 @@ export function DetailsPanel({ id, onClose }: { readonly id: string; readonly on
   );
 }
 
+const kindOf = ({ visibility, kind }: Conversation) =>
+  visibility === 'public'
+    ? kind === 'channel'
+      ? 'publicChannel'
+      : 'publicGroup'
+    : kind === 'channel'
+      ? 'privateChannel'
+      : 'privateGroup';
+
 function NotificationLevel({ conversation: { id, me } }: { readonly conversation: Conversation }) {
+  const { settings } = useStrings().conversation;
   const client = useClient();
   const level = me?.notifications ?? 'all';
   return (
     <label className="field">
-      <span>Notify me of</span>
+      <span>{settings.notify}</span>
       <select
         className="input"
         value={level}
@@ -65,9 +77,9 @@ function NotificationLevel({ conversation: { id, me } }: { readonly conversation
           )
         }
       >
-        <option value="all">Every message</option>
-        <option value="mentions">Mentions of me</option>
-        <option value="none">Nothing</option>
+        <option value="all">{settings.notifyAll}</option>
+        <option value="mentions">{settings.notifyMentions}</option>
+        <option value="none">{settings.notifyNone}</option>
       </select>
     </label>
   );
@@ -79,6 +91,7 @@ async function isBlocked(client: ParleyClient, userId: string): Promise<boolean>
 }
 
 function PartnerActions({ partner }: { readonly partner: User }) {
+  const { settings } = useStrings().conversation;
   const client = useClient();
   const [blocked, setBlocked] = useState<boolean>();
   useEffect(() => {
@@ -99,11 +112,11 @@ function PartnerActions({ partner }: { readonly partner: User }) {
         type="button"
         className="button"
         onClick={() =>
-          void set('contacts', true).then((done) => done && toast(`${partner.displayName} is a contact now`))
+          void set('contacts', true).then((done) => done && toast(settings.isContact(partner.displayName)))
         }
       >
         <UserPlus size={18} />
-        Add to contacts
+        {settings.addContact}
       </button>
       <button
         type="button"
@@ -112,13 +125,17 @@ function PartnerActions({ partner }: { readonly partner: User }) {
         onClick={() => void set('blocks', !blocked).then((done) => done && setBlocked(!blocked))}
       >
         <Ban size={18} />
-        {blocked ? 'Unblock' : 'Block'}
+        {blocked ? settings.unblock : settings.block}
       </button>
     </div>
   );
 }
 
 function ConversationActions({ conversation }: { readonly conversation: Conversation }) {
+  const {
+    common,
+    conversation: { settings },
+  } = useStrings();
   const { id, me, policy, visibility } = conversation;
   const client = useClient();
   const openPlace = useOpenPlace();
@@ -132,38 +149,38 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
       {(isLeader || policy.membersInvite) && (
         <button type="button" className="button slim" onClick={() => setDialog('invite')}>
           <UserPlus size={16} />
-          Invite
+          {settings.invite}
         </button>
       )}
       {isLeader && (
         <button type="button" className="button slim" onClick={() => setDialog('edit')}>
-          Customise
+          {settings.customise}
         </button>
       )}
       {visibility === 'public' && address !== undefined && (
-        <button type="button" className="button slim" onClick={() => copyText(address, 'Link copied', address)}>
+        <button type="button" className="button slim" onClick={() => copyText(address, common.linkCopied, address)}>
           <Link2 size={16} />
-          Copy link
+          {common.copyLink}
         </button>
       )}
       <button type="button" className="button slim danger" onClick={leave}>
         <LogOut size={16} />
-        Leave
+        {common.leave}
       </button>
       {me?.role === 'creator' && (
         <button type="button" className="button slim danger" onClick={() => setDialog('delete')}>
           <Trash2 size={16} />
-          Delete
+          {common.delete}
         </button>
       )}
       {dialog === 'invite' && <InviteDialog id={id} onClose={close} />}
       {dialog === 'edit' && <CustomiseDialog conversation={conversation} onClose={close} />}
       {dialog === 'delete' && (
-        <Dialog title="Delete this conversation?" onClose={close}>
-          <p>All its messages go, for everybody. This can’t be undone.</p>
+        <Dialog title={settings.deleteTitle} onClose={close}>
+          <p>{settings.deleteHint}</p>
           <div className="row end">
             <button type="button" className="button" onClick={close}>
-              Keep it
+              {settings.keep}
             </button>
             <button
               type="button"
@@ -174,7 +191,7 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
                 )
               }
             >
-              Delete for everybody
+              {settings.deleteForAll}
             </button>
           </div>
         </Dialog>
@@ -184,15 +201,16 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
 }
 
 function InviteDialog({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const { settings } = useStrings().conversation;
   const client = useClient();
   const members = useView(id)?.members;
   const add = (user: User) =>
     void attempt(() => client.request('PUT', `/conversations/${id}/members/${user.id}`, { body: {} })).then(
-      (done) => done && toast(`${user.displayName} was added`),
+      (done) => done && toast(settings.added(user.displayName)),
     );
   return (
-    <Dialog title="Invite people" onClose={onClose}>
-      <PeoplePicker label="Search people by name" without={new Set(members?.keys())} onPick={add} />
+    <Dialog title={settings.inviteTitle} onClose={onClose}>
+      <PeoplePicker label={settings.searchPeople} without={new Set(members?.keys())} onPick={add} />
     </Dialog>
   );
 }
@@ -204,6 +222,10 @@ function CustomiseDialog({
   readonly conversation: Conversation;
   readonly onClose: () => void;
 }) {
+  const {
+    common,
+    conversation: { settings },
+  } = useStrings();
   const client = useClient();
   const { id, policy } = conversation;
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -225,27 +247,29 @@ function CustomiseDialog({
     );
   };
   return (
-    <Dialog title="Customise" onClose={onClose}>
+    <Dialog title={settings.customise} onClose={onClose}>
       <form className="stack" onSubmit={submit}>
         <ConversationFields title={conversation.title} topic={conversation.topic} color={conversation.color} />
         <label className="switch">
           <span>
-            Public<small>Anybody can find it and join</small>
+            {settings.public}
+            <small>{settings.publicHint}</small>
           </span>
           <input type="checkbox" role="switch" name="public" defaultChecked={conversation.visibility === 'public'} />
         </label>
         <label className="switch">
           <span>
-            Members invite<small>Not only the creator and admins</small>
+            {settings.membersInvite}
+            <small>{settings.membersInviteHint}</small>
           </span>
           <input type="checkbox" role="switch" name="membersInvite" defaultChecked={policy.membersInvite ?? false} />
         </label>
         <label className="switch">
-          <span>Guests may join</span>
+          <span>{settings.guests}</span>
           <input type="checkbox" role="switch" name="guests" defaultChecked={policy.guests ?? true} />
         </label>
         <label className="field">
-          <span>Slow mode: seconds between two messages of one member</span>
+          <span>{settings.slowMode}</span>
           <input
             className="input"
             type="number"
@@ -256,7 +280,7 @@ function CustomiseDialog({
           />
         </label>
         <label className="field">
-          <span>Reaction gate: reactions that a message needs before its author writes again</span>
+          <span>{settings.reactionGate}</span>
           <input
             className="input"
             type="number"
@@ -266,7 +290,7 @@ function CustomiseDialog({
             defaultValue={policy.reactionGate ?? 0}
           />
         </label>
-        <button className="button primary">Save</button>
+        <button className="button primary">{common.save}</button>
       </form>
     </Dialog>
   );

@@ -2,6 +2,7 @@ import type { ChatMessage } from '@parley/client';
 import { hasVisibleText } from '@parley/contracts';
 import type { Upload } from '../files/uploads.ts';
 import { summaryOf } from '../messages/summary.ts';
+import { currentStrings } from '../strings/strings.tsx';
 
 /** A message that is answered or edited, as it was when that began. */
 export interface Quoted {
@@ -65,7 +66,7 @@ export function reconciled(next: Draft, before: Draft, stored: Draft | undefined
   if (!isChanged) return { ...next, text: stored.text, edit: stored.edit, writtenAt: storedAt };
   if (next.text.includes(stored.text)) return { ...next, writtenAt };
   if (stored.text.includes(next.text)) return { ...next, text: stored.text, writtenAt };
-  const notice = next.notice ?? 'What you wrote in another tab was added.';
+  const notice = next.notice ?? currentStrings().conversation.drafts.otherTab;
   return { ...next, text: `${next.text}\n${stored.text}`, notice, writtenAt };
 }
 

@@ -8,11 +8,11 @@ import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { emptyDraft, isFree, isNothing, quote, reconciled, type Draft, type Quoted } from './draft.ts';
 import { DraftStorage, type RecordingInProgress } from './draft-storage.ts';
+import { currentStrings } from '../strings/strings.tsx';
 
 /** The server drops a file that was not sent within a day. It is uploaded again a little earlier. */
 const UPLOAD_LIFETIME_MS = 23 * 3_600_000;
-const notKept =
-  'This browser forbids keeping this text, or has no room for it. What is not sent is lost when the page is closed.';
+const texts = () => currentStrings().conversation.drafts;
 
 /**
  * What the signed-in user has written and not sent, by conversation. It survives a reload and is the same in all tabs;
@@ -105,7 +105,7 @@ export class Drafts {
     const reply = draft.reply && !this.isGone(id, draft.reply) ? draft.reply : undefined;
     const sent = this.post(id, { body, type: typeOf(attachments), attachments }, reply);
     if (!sent) return;
-    const notice = unsentFiles.length === 0 ? undefined : `Not sent: ${listed(unsentFiles.map(({ name }) => name))}.`;
+    const notice = unsentFiles.length === 0 ? undefined : texts().notSent(listed(unsentFiles.map(({ name }) => name)));
     this.set(id, { ...draft, text: '', reply: undefined, files: unsentFiles, notice });
     this.release(sentFiles);
   }
@@ -136,11 +136,7 @@ export class Drafts {
     const isReplyGone = replyTo !== undefined && error?.code === 'conflict';
     const reply = replyTo === undefined ? undefined : { ...(known ?? this.quoteOf(id, replyTo)), gone: isReplyGone };
     const files = attachments.map(sentBefore);
-    const notice = isReplyGone
-      ? 'The message that you answered was deleted. You can send yours without the reply.'
-      : error?.code === 'too_large'
-        ? 'This message is too long.'
-        : explain(error);
+    const notice = isReplyGone ? texts().replyGone : error?.code === 'too_large' ? texts().tooLong : explain(error);
     if (type === 'voice') {
       if (draft.recording) return false;
       this.set(id, { ...draft, recording: { ...files[0]!, wanted: true, problem: error, reply } });
@@ -162,8 +158,8 @@ export class Drafts {
     const added = files.slice(0, room).map((file) => ({ file, upload: newUpload(file) }));
     const left = files.slice(room).map(({ name }) => name);
     const problems = [
-      ...(left.length > 0 ? [`Not taken: ${listed(left)}. A message has at most ${MAX_FILES} files.`] : []),
-      ...(folders.length > 0 ? [`Folders can’t be sent: ${listed(folders)}.`] : []),
+      ...(left.length > 0 ? [texts().notTaken(listed(left), MAX_FILES)] : []),
+      ...(folders.length > 0 ? [texts().folders(listed(folders))] : []),
     ];
     const notice = problems.length > 0 ? problems.join(' ') : draft.notice;
     this.set(id, { ...draft, notice, files: [...draft.files, ...added.map(({ upload }) => upload)] });
@@ -242,7 +238,7 @@ export class Drafts {
       .getState()
       .conversations.get(id)
       ?.messages.find((other) => other.id === messageId);
-    return message ? quote(message) : { id: messageId, senderId: '', summary: 'An earlier message' };
+    return message ? quote(message) : { id: messageId, senderId: '', summary: texts().earlierMessage };
   }
 
   private async begin(id: string, upload: Upload, file: File): Promise<void> {
@@ -259,7 +255,7 @@ export class Drafts {
     // It may have been removed meanwhile.
     if (!this.find(id, upload.key)) return this.storage.removeFile(userId, upload.key);
     if (isKept) return undefined;
-    const notice = `This browser has no room to keep ${upload.name}: it is lost if the page is closed before it is sent.`;
+    const notice = texts().noRoom(upload.name);
     this.set(id, { ...this.of(id), notice });
   }
 
@@ -301,7 +297,7 @@ export class Drafts {
   private lost(id: string, { key, name }: Upload): void {
     const draft = this.of(id);
     const recording = draft.recording?.key === key ? undefined : draft.recording;
-    const notice = recording === draft.recording ? `Choose ${name} again: this browser did not keep it.` : draft.notice;
+    const notice = recording === draft.recording ? texts().chooseAgain(name) : draft.notice;
     this.set(id, { ...draft, recording, notice, files: draft.files.filter((file) => file.key !== key) });
   }
 
@@ -351,7 +347,7 @@ export class Drafts {
     if (isNothing(shown)) this.storage.remove(userId, id);
     else if (!this.storage.write(userId, id, shown) && !this.saidNotKept) {
       this.saidNotKept = true;
-      shown = { ...shown, notice: shown.notice ?? notKept };
+      shown = { ...shown, notice: shown.notice ?? texts().notKept };
     }
     this.show(id, shown);
   }

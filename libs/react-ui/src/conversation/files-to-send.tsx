@@ -5,11 +5,13 @@ import { isUploading, type Upload } from '../files/uploads.ts';
 import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { draftsOf } from './drafts.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** The files of a draft, with the progress of their uploads. */
 export function FilesToSend({ id, files }: { readonly id: string; readonly files: readonly Upload[] }) {
+  const { composer } = useStrings().conversation;
   return (
-    <ul className="composer-files" aria-label="Files to send">
+    <ul className="composer-files" aria-label={composer.files}>
       {files.map((upload) => (
         <FileToSend key={upload.key} id={id} upload={upload} />
       ))}
@@ -18,6 +20,10 @@ export function FilesToSend({ id, files }: { readonly id: string; readonly files
 }
 
 function FileToSend({ id, upload }: { readonly id: string; readonly upload: Upload }) {
+  const {
+    common,
+    conversation: { composer },
+  } = useStrings();
   const drafts = draftsOf(useClient());
   const { key, name, problem, progress, attachment } = upload;
   const stored = usePicture(upload.preview === undefined ? attachment?.thumbnailId : undefined);
@@ -32,19 +38,19 @@ function FileToSend({ id, upload }: { readonly id: string; readonly upload: Uplo
           {problem && <small>{explain(problem)}</small>}
         </span>
       )}
-      {isUploading(upload) && <progress value={progress} max={1} aria-label={`Uploading ${name}`} />}
+      {isUploading(upload) && <progress value={progress} max={1} aria-label={composer.uploading(name)} />}
       {problem && ParleyError.fromBody(problem).temporary && (
         <button
           type="button"
           className="retry"
-          aria-label={`Upload ${name} again`}
-          title="Try again"
+          aria-label={composer.uploadAgain(name)}
+          title={common.tryAgain}
           onClick={() => drafts.retryFile(id, key)}
         >
           <RotateCw size={14} />
         </button>
       )}
-      <button type="button" aria-label={`Remove ${name}`} onClick={() => drafts.removeFile(id, key)}>
+      <button type="button" aria-label={composer.remove(name)} onClick={() => drafts.removeFile(id, key)}>
         <X size={14} />
       </button>
     </li>

@@ -6,7 +6,7 @@ import { Dialog } from '../shared/dialog.tsx';
 import type { MenuItem } from '../shared/menu.tsx';
 import { now } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
-import { currentStrings } from '../strings/strings.tsx';
+import { currentStrings, useStrings } from '../strings/strings.tsx';
 import { undoQueueOf, type UndoableChange } from '../shared/undo.ts';
 
 /**
@@ -18,6 +18,10 @@ export function useMemberActions(
   { userId, role, status }: Member,
   onTakenOut?: () => void,
 ): { readonly items: readonly MenuItem[]; readonly dialog: ReactNode } {
+  const {
+    common,
+    conversation: { member: texts },
+  } = useStrings();
   const client = useClient();
   const me = useMe();
   const name = useUser(userId)?.displayName ?? '…';
@@ -38,46 +42,43 @@ export function useMemberActions(
       canManage &&
       (role === 'admin'
         ? {
-            label: 'No admin any more',
+            label: texts.noAdmin,
             icon: <ShieldOff size={17} />,
-            onSelect: () => change({ role: 'member' }, `${name} is a member again`),
+            onSelect: () => change({ role: 'member' }, texts.isMember(name)),
           }
         : {
-            label: 'Make admin',
+            label: texts.makeAdmin,
             icon: <ShieldCheck size={17} />,
-            onSelect: () => change({ role: 'admin' }, `${name} is an admin now`),
+            onSelect: () => change({ role: 'admin' }, texts.isAdmin(name)),
           }),
     ownRole === 'creator' &&
-      canManage && { label: 'Hand over to them', icon: <Crown size={17} />, onSelect: () => setHandingOver(true) },
+      canManage && { label: texts.handOver, icon: <Crown size={17} />, onSelect: () => setHandingOver(true) },
     canManage &&
       (status === 'muted'
         ? {
-            label: 'Unmute',
+            label: texts.unmute,
             icon: <Mic size={17} />,
-            onSelect: () => change({ status: 'active' }, `${name} may write again`),
+            onSelect: () => change({ status: 'active' }, texts.mayWrite(name)),
           }
         : {
-            label: 'Mute',
+            label: texts.mute,
             icon: <MicOff size={17} />,
-            onSelect: () => change({ status: 'muted' }, `${name} is muted`),
+            onSelect: () => change({ status: 'muted' }, texts.isMuted(name)),
           }),
     canManage && {
-      label: 'Mute for an hour',
+      label: texts.muteHour,
       icon: <MicOff size={17} />,
       onSelect: () =>
-        change(
-          { status: 'muted', mutedUntil: new Date(now() + 3_600_000).toISOString() },
-          `${name} is muted for an hour`,
-        ),
+        change({ status: 'muted', mutedUntil: new Date(now() + 3_600_000).toISOString() }, texts.isMutedHour(name)),
     },
     canManage && {
-      label: 'Remove',
+      label: texts.remove,
       icon: <UserMinus size={17} />,
       danger: true,
       onSelect: () => takeOut({ text: currentStrings().undo.removed(name), method: 'DELETE' }),
     },
     canManage && {
-      label: 'Ban',
+      label: texts.ban,
       icon: <Ban size={17} />,
       danger: true,
       onSelect: () =>
@@ -85,23 +86,21 @@ export function useMemberActions(
     },
   ];
   const dialog = isHandingOver && (
-    <Dialog title={`Hand over to ${name}?`} onClose={() => setHandingOver(false)}>
-      <p>
-        {name} becomes the creator, and you an admin. Only {name} can give it back.
-      </p>
+    <Dialog title={texts.handOverTitle(name)} onClose={() => setHandingOver(false)}>
+      <p>{texts.handOverHint(name)}</p>
       <div className="row end">
         <button type="button" className="button" onClick={() => setHandingOver(false)}>
-          Cancel
+          {common.cancel}
         </button>
         <button
           type="button"
           className="button primary"
           onClick={() => {
-            change({ role: 'creator' }, `${name} is the creator now`);
+            change({ role: 'creator' }, texts.isCreator(name));
             setHandingOver(false);
           }}
         >
-          Hand over
+          {texts.handOverButton}
         </button>
       </div>
     </Dialog>

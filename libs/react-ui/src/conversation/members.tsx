@@ -9,6 +9,7 @@ import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { useOpenPlace } from '../shared/places.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { useIsGone } from '../shared/undo.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** How many members are shown at first, and added by each "Show more". */
 const STEP = 100;
@@ -16,6 +17,7 @@ const roleOrder = { creator: 0, admin: 1, member: 2 } as const;
 
 /** The members of a conversation, and for its leaders the banned people. */
 export function Members({ id }: { readonly id: string }) {
+  const { member: texts } = useStrings().conversation;
   const client = useClient();
   const { members, conversation } = useView(id)!;
   const [shown, setShown] = useState(STEP);
@@ -29,7 +31,7 @@ export function Members({ id }: { readonly id: string }) {
   }, [client, complete, id]);
   return (
     <section className="stack">
-      <h3 className="muted small">Members</h3>
+      <h3 className="muted small">{texts.title}</h3>
       <div className="person-list">
         {present.slice(0, shown).map((member) => (
           <MemberRow key={member.userId} conversation={conversation} member={member} />
@@ -37,12 +39,12 @@ export function Members({ id }: { readonly id: string }) {
       </div>
       {present.length > shown && (
         <button type="button" className="button" onClick={() => setShown(shown + STEP)}>
-          Show more
+          {texts.showMore}
         </button>
       )}
       {conversation.me?.role !== 'member' && banned.length > 0 && (
         <>
-          <h3 className="muted small">Banned</h3>
+          <h3 className="muted small">{texts.banned}</h3>
           <div className="person-list">
             {banned.slice(0, shown).map(({ userId }) => (
               <BannedRow key={userId} conversationId={id} userId={userId} />
@@ -55,24 +57,32 @@ export function Members({ id }: { readonly id: string }) {
 }
 
 function BannedRow({ conversationId, userId }: { readonly conversationId: string; readonly userId: string }) {
+  const {
+    common,
+    conversation: { member: texts },
+  } = useStrings();
   const client = useClient();
-  const name = useUser(userId)?.displayName ?? 'Somebody';
+  const name = useUser(userId)?.displayName ?? common.somebody;
   const unban = () =>
     void attempt(() =>
       client.request('PATCH', `/conversations/${conversationId}/members/${userId}`, { body: { status: 'active' } }),
-    ).then((done) => done && toast(`${name} is not banned any more`));
+    ).then((done) => done && toast(texts.isUnbanned(name)));
   return (
     <div className="person">
       <Avatar user={useUser(userId)} size={34} />
       <span className="grow cut">{name}</span>
       <button type="button" className="button slim" onClick={unban}>
-        Unban
+        {texts.unban}
       </button>
     </div>
   );
 }
 
 function MemberRow({ conversation, member }: { readonly conversation: Conversation; readonly member: Member }) {
+  const {
+    people,
+    conversation: { member: texts },
+  } = useStrings();
   const client = useClient();
   const me = useMe();
   const openPlace = useOpenPlace();
@@ -83,7 +93,7 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
   const name = user?.displayName ?? '…';
   const { items, dialog } = useMemberActions(conversation, member);
   const writing: MenuItem = {
-    label: 'Write to them',
+    label: texts.write,
     icon: <MessageCircle size={17} />,
     onSelect: () => void attempt(async () => openPlace({ conversation: await openDirectConversation(client, userId) })),
   };
@@ -94,22 +104,14 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
       <button type="button" className="who-button grow" onClick={() => openPerson(userId, conversation.id)}>
         <Avatar user={user} size={38} presence={state} />
         <span className="grow">
-          <span className="cut">
-            {name}
-            {userId === me.id && ' (you)'}
-          </span>
+          <span className="cut">{userId === me.id ? texts.you(name) : name}</span>
           <small className="cut">@{user?.username ?? ''}</small>
         </span>
       </button>
-      {status === 'muted' && <span className="tag">Muted</span>}
-      {role !== 'member' && <span className="tag">{role === 'creator' ? 'Creator' : 'Admin'}</span>}
+      {status === 'muted' && <span className="tag">{people.muted}</span>}
+      {role !== 'member' && <span className="tag">{people[role]}</span>}
       {actions.length > 0 && (
-        <Menu
-          label={`Actions for ${name}`}
-          icon={<Ellipsis size={18} />}
-          className="icon-button small"
-          items={actions}
-        />
+        <Menu label={texts.actions(name)} icon={<Ellipsis size={18} />} className="icon-button small" items={actions} />
       )}
       {dialog}
     </div>

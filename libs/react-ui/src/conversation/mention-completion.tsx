@@ -3,6 +3,7 @@ import { foldName, mayBeginMention, type User } from '@parley/contracts';
 import { useId, useMemo, useState, type KeyboardEvent, type RefObject } from 'react';
 import { Avatar } from '../people/avatar.tsx';
 import { useChat } from '../shared/chat.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 const MAX_SUGGESTIONS = 6;
 
@@ -13,6 +14,7 @@ export function useMentionCompletion(
   field: RefObject<HTMLTextAreaElement | null>,
   change: (value: string) => void,
 ) {
+  const { composer } = useStrings().conversation;
   const listId = useId();
   const users = useChat((state) => state.users);
   const me = useChat(({ user }) => user?.id);
@@ -68,7 +70,7 @@ export function useMentionCompletion(
       return true;
     },
     list: isOpen && (
-      <ul className="completions" role="listbox" id={listId} aria-label="Members">
+      <ul className="completions" role="listbox" id={listId} aria-label={composer.completions}>
         {suggestions.map((user) => (
           <li
             key={user.id}

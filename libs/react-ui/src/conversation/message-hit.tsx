@@ -2,6 +2,7 @@ import type { Found } from '@parley/contracts';
 import { useUser } from '../shared/chat.ts';
 import { Highlight } from '../shared/highlight.tsx';
 import { briefTimeOf } from '../shared/times.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** One found or pinned message in a list. */
 export function MessageHit({
@@ -13,6 +14,8 @@ export function MessageHit({
   readonly highlight: string;
   readonly onPick: (seq: number) => void;
 }) {
+  // The time is in the chosen language.
+  useStrings();
   const sender = useUser(message.senderId);
   return (
     <button type="button" className="person" onClick={() => onPick(message.seq)}>

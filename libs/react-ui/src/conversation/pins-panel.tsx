@@ -6,6 +6,7 @@ import { summaryOf } from '../messages/summary.ts';
 import { Panel } from '../shared/panel.tsx';
 import { MessageHit } from './message-hit.tsx';
 import { attempt } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** The panel with the pinned messages. */
 export function PinsPanel({
@@ -17,6 +18,7 @@ export function PinsPanel({
   readonly onClose: () => void;
   readonly onPick: (seq: number) => void;
 }) {
+  const { conversation } = useStrings();
   const client = useClient();
   const [pins, setPins] = useState<readonly Message[]>();
   const rev = useView(id)?.conversation.rev;
@@ -29,12 +31,12 @@ export function PinsPanel({
     );
   }, [client, id, rev]);
   return (
-    <Panel title="Pinned messages" onClose={onClose}>
+    <Panel title={conversation.pinned} onClose={onClose}>
       <div className="panel-body tight">
         {pins?.length === 0 && (
           <div className="empty">
             <Pin size={32} />
-            <p>Nothing is pinned. The creator and admins pin messages from their menu.</p>
+            <p>{conversation.nothingPinned}</p>
           </div>
         )}
         <div className="person-list">

@@ -4,35 +4,40 @@ import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import type { Recording } from './draft.ts';
 import { draftsOf } from './drafts.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** A recording that is not sent yet: it is being uploaded, could not be, or was left before it was sent. */
 export function WaitingRecording({ id, recording }: { readonly id: string; readonly recording: Recording }) {
+  const {
+    common,
+    conversation: { composer, recording: texts },
+  } = useStrings();
   const drafts = draftsOf(useClient());
   const { wanted, problem, reply } = recording;
   const isOnItsWay = wanted && isUploading(recording);
   const text = problem
-    ? `This recording was not sent. ${explain(problem)}`
+    ? texts.failed(explain(problem))
     : isOnItsWay
-      ? 'Sending the recording …'
+      ? texts.sending
       : wanted
-        ? 'This recording was not sent.'
-        : 'You have a recording that is not sent.';
+        ? texts.notSent
+        : texts.waiting;
   return (
     <div className="composer-recording" role={problem ? 'alert' : 'status'}>
       <Mic size={18} />
       <span className="grow">
         {text}
-        {reply && <small className="muted"> As a reply to: {reply.summary}</small>}
+        {reply && <small className="muted"> {texts.reply(reply.summary)}</small>}
       </span>
       {!isOnItsWay && (
         <button type="button" className="button slim" onClick={() => void drafts.sendRecording(id)}>
-          {wanted ? 'Try again' : 'Send it'}
+          {wanted ? common.tryAgain : texts.send}
         </button>
       )}
       <button
         type="button"
         className="icon-button small"
-        aria-label="Discard the recording"
+        aria-label={composer.discardRecording}
         onClick={() => drafts.discardRecording(id)}
       >
         <Trash2 size={18} />

@@ -6,6 +6,7 @@ import { useClient } from '../shared/chat.ts';
 import { usePicture } from './pictures.ts';
 import { clockOf, sizeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** The attachments of a message: pictures, video and audio players, downloads. */
 export function Attachments({ message }: { readonly message: ChatMessage }) {
@@ -53,6 +54,7 @@ const fileKindOf = ({ name, mediaType }: Attachment): string =>
 
 /** A picture's space is reserved before it is loaded, so that nothing moves. */
 function Picture({ attachment, alone }: { readonly attachment: Attachment; readonly alone: boolean }) {
+  const { files } = useStrings();
   const preview = usePicture(attachment.thumbnailId ?? attachment.id);
   const [open, setOpen] = useState(false);
   const { width = 320, height = 240, name } = attachment;
@@ -66,7 +68,7 @@ function Picture({ attachment, alone }: { readonly attachment: Attachment; reado
         type="button"
         className="picture"
         style={size}
-        aria-label={`Open picture ${name}`}
+        aria-label={files.openPicture(name)}
         onClick={() => setOpen(true)}
       >
         {preview && <img src={preview} alt={name} />}
@@ -77,6 +79,7 @@ function Picture({ attachment, alone }: { readonly attachment: Attachment; reado
 }
 
 function PictureViewer({ attachment, onClose }: { readonly attachment: Attachment; readonly onClose: () => void }) {
+  const strings = useStrings();
   const client = useClient();
   const picture = usePicture(attachment.id);
   const ref = useRef<HTMLDialogElement>(null);
@@ -94,12 +97,12 @@ function PictureViewer({ attachment, onClose }: { readonly attachment: Attachmen
         <button
           type="button"
           className="icon-button"
-          aria-label="Download"
+          aria-label={strings.files.download}
           onClick={() => void attempt(() => download(client, attachment))}
         >
           <Download size={20} />
         </button>
-        <button type="button" className="icon-button" aria-label="Close" onClick={onClose}>
+        <button type="button" className="icon-button" aria-label={strings.common.close} onClick={onClose}>
           <X size={22} />
         </button>
       </header>
@@ -110,6 +113,7 @@ function PictureViewer({ attachment, onClose }: { readonly attachment: Attachmen
 
 /** A video is loaded when somebody plays it, because it may be large. */
 function VideoPlayer({ attachment }: { readonly attachment: Attachment }) {
+  const { files } = useStrings();
   const [isRequested, setRequested] = useState(false);
   const preview = usePicture(attachment.thumbnailId);
   const url = usePicture(isRequested ? attachment.id : undefined);
@@ -120,7 +124,7 @@ function VideoPlayer({ attachment }: { readonly attachment: Attachment }) {
       type="button"
       className="picture"
       style={{ width: '300px', aspectRatio: `${attachment.width ?? 16} / ${attachment.height ?? 9}` }}
-      aria-label={`Play video ${attachment.name}`}
+      aria-label={files.playVideo(attachment.name)}
       onClick={() => setRequested(true)}
     >
       {preview && <img src={preview} alt="" />}
@@ -132,6 +136,7 @@ function VideoPlayer({ attachment }: { readonly attachment: Attachment }) {
 }
 
 function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
+  const { files } = useStrings();
   const [isRequested, setRequested] = useState(false);
   const url = usePicture(isRequested ? attachment.id : undefined);
   const audio = useRef<HTMLAudioElement>(null);
@@ -148,7 +153,7 @@ function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
       <button
         type="button"
         className="icon-button filled"
-        aria-label={playing ? 'Pause' : `Play ${attachment.name}`}
+        aria-label={playing ? files.pause : files.play(attachment.name)}
         onClick={toggle}
       >
         {playing ? <Pause size={18} fill="currentcolor" /> : <Play size={18} fill="currentcolor" />}
@@ -159,7 +164,7 @@ function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
         max={length || 1}
         step={0.1}
         value={at}
-        aria-label="Position"
+        aria-label={files.position}
         aria-valuetext={clockOf(at)}
         onChange={(event) => {
           if (audio.current) audio.current.currentTime = Number(event.target.value);
@@ -186,13 +191,14 @@ function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
 }
 
 function FileDownload({ attachment }: { readonly attachment: Attachment }) {
+  const { files } = useStrings();
   const client = useClient();
   return (
     <button
       type="button"
       className="file"
       onClick={() => void attempt(() => download(client, attachment))}
-      aria-label={`Download ${attachment.name}`}
+      aria-label={files.downloadFile(attachment.name)}
     >
       <span>
         <FileText size={20} />

@@ -1,4 +1,5 @@
 import type { Attachment, ErrorBody, MessageType } from '@parley/contracts';
+import { currentStrings } from '../strings/strings.tsx';
 
 /** A file that was chosen for a message. It is uploaded at once, so that the message can be sent without waiting. */
 export interface Upload {
@@ -39,8 +40,7 @@ export const isUploading = ({ attachment, problem }: Upload): boolean => !attach
 const MAX_NAMES = 10;
 /** File names in a sentence. */
 export function listed(names: readonly string[]): string {
-  const more = names.length - MAX_NAMES;
-  return `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return currentStrings().files.andMore(names.slice(0, MAX_NAMES), Math.max(0, names.length - MAX_NAMES));
 }
 
 /** The type of a message with these attachments. */

@@ -2,20 +2,16 @@ import { useEffect, useRef } from 'react';
 
 /** All keys of the app that a browser does not have by itself. What handles a key asks {@link isKey}. */
 export const keys = {
-  find: { keys: ['Mod+k'], where: 'Everywhere', text: 'Find people, chats, rooms, messages and actions' },
-  undo: {
-    keys: ['Mod+z'],
-    where: 'Everywhere',
-    text: 'Undo: deleting a message, leaving, removing or banning somebody',
-  },
-  help: { keys: ['?'], where: 'Everywhere', text: 'Show the keys' },
-  send: { keys: ['Enter', 'Mod+Enter'], where: 'Writing a message', text: 'Send it' },
-  editLast: { keys: ['ArrowUp'], where: 'Writing a message', text: 'In an empty field: edit your last message' },
-  cancel: { keys: ['Escape'], where: 'Writing a message', text: 'Cancel the reply or the edit' },
-  messageAbove: { keys: ['ArrowUp'], where: 'On a message', text: 'Go to the message above' },
-  messageBelow: { keys: ['ArrowDown'], where: 'On a message', text: 'Go to the message below' },
-  closePanel: { keys: ['Escape'], where: 'In a panel', text: 'Close it' },
-} as const satisfies Record<string, { keys: readonly string[]; where: string; text: string }>;
+  find: { keys: ['Mod+k'], where: 'everywhere' },
+  undo: { keys: ['Mod+z'], where: 'everywhere' },
+  help: { keys: ['?'], where: 'everywhere' },
+  send: { keys: ['Enter', 'Mod+Enter'], where: 'composer' },
+  editLast: { keys: ['ArrowUp'], where: 'composer' },
+  cancel: { keys: ['Escape'], where: 'composer' },
+  messageAbove: { keys: ['ArrowUp'], where: 'message' },
+  messageBelow: { keys: ['ArrowDown'], where: 'message' },
+  closePanel: { keys: ['Escape'], where: 'panel' },
+} as const satisfies Record<string, { keys: readonly string[]; where: string }>;
 /** The name of a key. */
 export type KeyName = keyof typeof keys;
 

@@ -1,6 +1,7 @@
 import { Copy } from 'lucide-react';
 import { useEffect, useState, type ReactNode } from 'react';
 import { copyText } from '../shared/copy.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** Longer code is shown without colours. */
 const MAX_HIGHLIGHTED = 20_000;
@@ -13,6 +14,7 @@ export function CodeBlock({
   readonly language: string | undefined;
   readonly text: string;
 }): ReactNode {
+  const { messages } = useStrings();
   const [colored, setColored] = useState<ReactNode>();
   useEffect(() => {
     setColored(undefined);
@@ -28,8 +30,13 @@ export function CodeBlock({
   return (
     <figure className="code-block" dir="ltr">
       <figcaption>
-        <span>{language ?? 'Code'}</span>
-        <button type="button" className="icon-button slim" aria-label="Copy code" onClick={() => copyText(text)}>
+        <span>{language ?? messages.code}</span>
+        <button
+          type="button"
+          className="icon-button slim"
+          aria-label={messages.copyCode}
+          onClick={() => copyText(text)}
+        >
           <Copy size={14} />
         </button>
       </figcaption>

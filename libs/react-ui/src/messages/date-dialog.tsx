@@ -4,6 +4,7 @@ import { Dialog } from '../shared/dialog.tsx';
 import { explain } from '../shared/errors.ts';
 import { textField } from '../shared/forms.ts';
 import { findByDate, messagesOf } from './find-message.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 interface Props {
   readonly id: string;
@@ -13,6 +14,7 @@ interface Props {
 
 /** Goes to the first message of a day, or of the next day that has one. */
 export default function DateDialog({ id, onPick, onClose }: Props) {
+  const strings = useStrings();
   const client = useClient();
   const view = useView(id);
   const [problem, setProblem] = useState<string>();
@@ -20,7 +22,7 @@ export default function DateDialog({ id, onPick, onClose }: Props) {
   const search = async (day: string) => {
     const midnight = new Date(`${day}T00:00`).getTime();
     const seq = await findByDate(messagesOf(client, id), view?.conversation.lastSeq ?? 0, midnight);
-    if (seq === undefined) return setProblem('There is no message of that day or later.');
+    if (seq === undefined) return setProblem(strings.messages.noDay);
     onPick(seq);
     return onClose();
   };
@@ -34,10 +36,10 @@ export default function DateDialog({ id, onPick, onClose }: Props) {
       .finally(() => setBusy(false));
   };
   return (
-    <Dialog title="Jump to date" onClose={onClose}>
+    <Dialog title={strings.conversation.jumpToDate} onClose={onClose}>
       <form className="stack" onSubmit={submit}>
         <label className="field">
-          <span>Day</span>
+          <span>{strings.messages.day}</span>
           <input className="input" type="date" name="day" required />
         </label>
         {problem !== undefined && (
@@ -47,7 +49,7 @@ export default function DateDialog({ id, onPick, onClose }: Props) {
         )}
         <div className="row end">
           <button className="button primary" disabled={isBusy}>
-            Jump
+            {strings.messages.jump}
           </button>
         </div>
       </form>

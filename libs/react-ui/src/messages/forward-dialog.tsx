@@ -6,18 +6,20 @@ import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
 import { useOpenPlace } from '../shared/places.tsx';
 import { toast } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** The dialog that sends a message on to another conversation. */
 export function ForwardDialog({ message, onClose }: { readonly message: ChatMessage; readonly onClose: () => void }) {
+  const { messages } = useStrings();
   const order = useChat((state) => state.order);
   const [query, setQuery] = useState('');
   return (
-    <Dialog title="Forward to" onClose={onClose}>
+    <Dialog title={messages.forwardTo} onClose={onClose}>
       <input
         className="input"
         type="search"
-        aria-label="Search conversations"
-        placeholder="Search conversations"
+        aria-label={messages.searchConversations}
+        placeholder={messages.searchConversations}
         value={query}
         onChange={(event) => setQuery(event.target.value)}
       />
@@ -41,6 +43,7 @@ function ForwardTarget({
   readonly message: ChatMessage;
   readonly onClose: () => void;
 }) {
+  const { messages } = useStrings();
   const client = useClient();
   const openPlace = useOpenPlace();
   const { conversation } = useView(id)!;
@@ -50,7 +53,7 @@ function ForwardTarget({
   const send = () => {
     client.send(id, { forwardOf: message.id }).stored.catch(() => undefined);
     onClose();
-    toast(`Forwarded to ${title}`);
+    toast(messages.forwardedTo(title));
     openPlace({ conversation: id });
   };
   return (

@@ -55,6 +55,7 @@ interface Props {
 
 /** One message, with the day and the line of new messages above it. */
 export const MessageRow = memo(function MessageRow(props: Props) {
+  const { messages } = useStrings();
   const { row, dayText } = props;
   return (
     <>
@@ -63,7 +64,7 @@ export const MessageRow = memo(function MessageRow(props: Props) {
           <span>{dayText}</span>
         </div>
       )}
-      {row.firstUnread && <div className="unread-line">New</div>}
+      {row.firstUnread && <div className="unread-line">{messages.unreadLine}</div>}
       {row.message.type === 'system' ? (
         <SystemNote message={row.message} rowKey={row.key} />
       ) : (
@@ -138,6 +139,7 @@ function useAttention() {
 }
 
 function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
+  const { messages, people } = useStrings();
   const { message, joinsAbove, joinsBelow, key } = row;
   const sender = useUser(message.senderId);
   const { active, events } = useAttention();
@@ -155,7 +157,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
       tabIndex={tabStop ? 0 : -1}
       data-key={key}
       data-seq={message.local ? undefined : message.seq}
-      aria-label={`${own ? 'You' : (sender?.displayName ?? 'Somebody')}, ${momentOf(message.createdAt)}`}
+      aria-label={messages.label({ name: sender?.displayName, isMe: own }, momentOf(message.createdAt))}
       {...events}
     >
       {kind === 'group' && !own && (
@@ -175,14 +177,14 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
               type="button"
               className="cut"
               tabIndex={-1}
-              aria-label={`About ${sender?.displayName ?? 'the sender'}`}
+              aria-label={messages.about(sender?.displayName)}
               style={{ color: nameColorOf(message.senderId) }}
               onClick={showSender}
             >
               {sender?.displayName ?? '…'}
             </button>
-            {sender?.kind === 'bot' && <span className="tag">Bot</span>}
-            {sender?.kind === 'guest' && <span className="tag">Guest</span>}
+            {sender?.kind === 'bot' && <span className="tag">{people.bot}</span>}
+            {sender?.kind === 'guest' && <span className="tag">{people.guest}</span>}
           </div>
         )}
         <div className={`bubble${isDeleted ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
@@ -192,7 +194,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
           )}
           {message.attachments.length > 0 && !isDeleted && <Attachments message={message} />}
           <div className="bubble-line">
-            <div className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</div>
+            <div className="bubble-text">{isDeleted ? messages.deleted : <Body message={message} />}</div>
             <BubbleFooter message={message} own={own} hasTime={!joinsBelow} />
           </div>
           {(active || open) && !isDeleted && !message.local && (
@@ -228,10 +230,11 @@ function BubbleFooter({
   readonly own: boolean;
   readonly hasTime: boolean;
 }) {
+  const { messages } = useStrings();
   return (
     <span className="bubble-foot">
-      {message.pinnedAt !== undefined && <Pin size={11} aria-label="Pinned" />}
-      {message.editedAt !== undefined && message.deletedAt === undefined && <span>edited</span>}
+      {message.pinnedAt !== undefined && <Pin size={11} aria-label={messages.pinned} />}
+      {message.editedAt !== undefined && message.deletedAt === undefined && <span>{messages.edited}</span>}
       {hasTime && (
         <time dateTime={message.createdAt} title={momentOf(message.createdAt)}>
           {timeOf(message.createdAt)}
@@ -243,16 +246,17 @@ function BubbleFooter({
 }
 
 const ticks = {
-  queued: { Icon: Clock3, label: 'Waiting for the connection' },
-  sending: { Icon: Clock3, label: 'Sending' },
-  failed: { Icon: CircleAlert, label: 'Not sent' },
-  sent: { Icon: Check, label: 'Sent' },
-  delivered: { Icon: CheckCheck, label: 'Delivered' },
-  read: { Icon: CheckCheck, label: 'Read' },
+  queued: Clock3,
+  sending: Clock3,
+  failed: CircleAlert,
+  sent: Check,
+  delivered: CheckCheck,
+  read: CheckCheck,
 } as const;
 
 function Tick({ status }: { readonly status: ChatMessage['status'] }) {
-  const { Icon, label } = ticks[status];
+  const label = useStrings().messages.status[status];
+  const Icon = ticks[status];
   return (
     <span className={`tick ${status}`} role="img" aria-label={label} title={label} data-status={status}>
       <Icon size={14} strokeWidth={2.4} />
@@ -261,35 +265,37 @@ function Tick({ status }: { readonly status: ChatMessage['status'] }) {
 }
 
 function FailedNotice({ message }: { readonly message: ChatMessage }) {
+  const { common, messages } = useStrings();
   const client = useClient();
   const { conversationId, clientId } = message;
   const edit = () => {
-    if (!draftsOf(client).takeBack(message)) toast('Send or discard what is in the composer first.');
+    if (!draftsOf(client).takeBack(message)) toast(messages.composerFull);
   };
   return (
     <div className="failed-actions" role="alert">
       <span>{explain(message.local?.error)}</span>
       <button type="button" onClick={() => void client.retry(conversationId, clientId)?.catch(() => undefined)}>
-        Try again
+        {common.tryAgain}
       </button>
       {message.attachments.length + message.body.length > 0 && (
         <button type="button" onClick={edit}>
-          Edit
+          {messages.edit}
         </button>
       )}
       <button type="button" onClick={() => void client.discard(conversationId, clientId)}>
-        Discard
+        {common.discard}
       </button>
     </div>
   );
 }
 
 function Forwarded({ senderId }: { readonly senderId: string }) {
+  const { messages } = useStrings();
   const sender = useUser(senderId);
   return (
     <span className="forwarded">
       <Forward size={13} />
-      Forwarded from {sender?.displayName ?? 'somebody'}
+      {messages.forwardedFrom(sender?.displayName)}
     </span>
   );
 }
@@ -303,12 +309,13 @@ function Quote({
   readonly messageId: string;
   readonly onJump: (seq: number) => void;
 }) {
+  const { messages } = useStrings();
   const original = useQuoted(conversationId, messageId, seq);
   const sender = useUser(original?.senderId);
   if (!original)
     return (
       <span className="quote">
-        <span>In reply to an earlier message</span>
+        <span>{messages.earlier}</span>
       </span>
     );
   return (
@@ -320,12 +327,13 @@ function Quote({
 }
 
 function Reactions({ message }: { readonly message: ChatMessage }) {
+  const { messages } = useStrings();
   const client = useClient();
   const me = useChat(({ user }) => user?.id);
   const names = useChat(({ users }) =>
     message.reactions
       .map(({ userIds }) =>
-        userIds.map((id) => (id === me ? 'you' : (users.get(id)?.displayName ?? 'somebody'))).join(', '),
+        messages.reactors(userIds.map((id) => ({ name: users.get(id)?.displayName, isMe: id === me }))),
       )
       .join('\n'),
   ).split('\n');
@@ -363,6 +371,7 @@ interface MessageToolsProps {
 }
 
 function MessageTools({ message, own, role, onReply, onEdit, onToggle }: MessageToolsProps) {
+  const { common, messages } = useStrings();
   const client = useClient();
   const visit = useVisit();
   const openPerson = useOpenPerson();
@@ -381,34 +390,38 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
   };
   const items: (MenuItem | false)[] = [
     own &&
-      message.forwardedFrom === undefined && { label: 'Edit', icon: <Pencil size={17} />, onSelect: () => onEdit(id) },
-    message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: () => copyText(message.body) },
-    { label: 'Forward', icon: <Forward size={17} />, onSelect: () => showDialog('forward') },
+      message.forwardedFrom === undefined && {
+        label: messages.edit,
+        icon: <Pencil size={17} />,
+        onSelect: () => onEdit(id),
+      },
+    message.body !== '' && { label: common.copyText, icon: <Copy size={17} />, onSelect: () => copyText(message.body) },
+    { label: messages.forward, icon: <Forward size={17} />, onSelect: () => showDialog('forward') },
     isLeader &&
       (message.pinnedAt === undefined
-        ? { label: 'Pin', icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
-        : { label: 'Unpin', icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
+        ? { label: messages.pin, icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
+        : { label: messages.unpin, icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
     !own && {
-      label: 'About the sender',
+      label: messages.aboutSender,
       icon: <UserRound size={17} />,
       onSelect: () => openPerson(message.senderId, conversationId),
     },
-    { label: 'Who has it', icon: <Users size={17} />, onSelect: () => showDialog('receipts') },
+    { label: messages.whoHasIt, icon: <Users size={17} />, onSelect: () => showDialog('receipts') },
     !own && {
-      label: 'Mark unread from here',
+      label: messages.markUnread,
       icon: <MailOpen size={17} />,
       onSelect: () =>
         void attempt(() => visit?.markUnread(seq) ?? client.markUnread(conversationId, seq)).then(
-          (done) => done && toast('Marked as unread'),
+          (done) => done && toast(messages.markedUnread),
         ),
     },
-    (own || isLeader) && { label: 'Delete', icon: <Trash2 size={17} />, danger: true, onSelect: remove },
+    (own || isLeader) && { label: common.delete, icon: <Trash2 size={17} />, danger: true, onSelect: remove },
   ];
   return (
     <>
       <div className="message-tools" ref={tools}>
         <EmojiButton
-          label="React"
+          label={messages.react}
           className="icon-button small"
           onToggle={onToggle}
           onPick={(emoji) => void attempt(() => client.react(id, emoji))}
@@ -416,14 +429,14 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
         <button
           type="button"
           className="icon-button small"
-          aria-label="Reply"
-          title="Reply"
+          aria-label={messages.reply}
+          title={messages.reply}
           onClick={() => onReply(id)}
         >
           <Reply size={18} />
         </button>
         <Menu
-          label="More"
+          label={messages.more}
           icon={<Ellipsis size={18} />}
           className="icon-button small"
           items={items.filter((item) => item !== false)}

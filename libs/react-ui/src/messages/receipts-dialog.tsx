@@ -6,21 +6,23 @@ import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
 import { momentOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 type Receipts = CallOutput<'message.receipts'>;
 
 /** The dialog that shows who received and read a message. */
 export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: string; readonly onClose: () => void }) {
+  const { messages } = useStrings();
   const client = useClient();
   const [receipts, setReceipts] = useState<Receipts>();
   useEffect(() => {
     void attempt(async () => setReceipts(await allReceipts(client, messageId)));
   }, [client, messageId]);
   return (
-    <Dialog title="Who has it" onClose={onClose}>
+    <Dialog title={messages.whoHasIt} onClose={onClose}>
       {!receipts && <div className="spinner" />}
-      {receipts && <ReceiptList title="Read by" entries={receipts.read} />}
-      {receipts && <ReceiptList title="Delivered to" entries={receipts.delivered} />}
+      {receipts && <ReceiptList title={messages.readBy} entries={receipts.read} />}
+      {receipts && <ReceiptList title={messages.deliveredTo} entries={receipts.delivered} />}
     </Dialog>
   );
 }
@@ -38,10 +40,11 @@ async function allReceipts(client: ParleyClient, messageId: string): Promise<Rec
 }
 
 function ReceiptList({ title, entries }: { readonly title: string; readonly entries: Receipts['read'] }) {
+  const { messages } = useStrings();
   return (
     <section className="stack">
       <h3 className="muted small">{title}</h3>
-      {entries.length === 0 && <p className="muted">Nobody yet</p>}
+      {entries.length === 0 && <p className="muted">{messages.nobodyYet}</p>}
       {entries.map(({ userId, at }) => (
         <ReceiptEntry key={userId} userId={userId} at={at} />
       ))}

@@ -12,6 +12,7 @@ import { isAttended, SeenRows } from './seen-rows.ts';
 import { around, boundsOf, grown, keyOf, rowsOf, type Row, type RowRange } from './timeline-rows.ts';
 import type { Visit } from './visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** Distance from an end, in pixels, within which more is loaded. */
 const LOAD_DISTANCE = 700;
@@ -47,6 +48,7 @@ interface Props {
  * message if the user is at the end.
  */
 export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
+  const strings = useStrings();
   const client = useClient();
   const me = useMe();
   const view = useView(id)!;
@@ -87,7 +89,9 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   if (firstMessage) lastKnownFirst.current = firstMessage;
   const since = lastKnownFirst.current;
   const newText =
-    since && since.seq > view.readSeq ? `${unread} new since ${sinceTimeOf(since.createdAt)}` : `${unread} new`;
+    since && since.seq > view.readSeq
+      ? strings.messages.newSince(unread, sinceTimeOf(since.createdAt))
+      : strings.messages.new(unread);
   const offline = useChat(({ connection }) => connection === 'offline');
 
   const latest = useRef({ range, rows, keys, from, to, hasBefore, hasAfter, following, kept });
@@ -274,7 +278,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
       const from = (view.conversation.me?.unreadFrom ?? view.readSeq + 1) - 1;
       const seq =
         (await findMention(load, me.id, Math.max(from, lastMention.current))) ?? (await findMention(load, me.id, from));
-      if (seq === undefined) return toast('The mention is further on.');
+      if (seq === undefined) return toast(strings.messages.mentionFurther);
       lastMention.current = seq;
       return onJump(seq);
     });
@@ -322,7 +326,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
         className="timeline-scroll"
         role="log"
         aria-live="off"
-        aria-label="Messages"
+        aria-label={strings.messages.region}
         onKeyDown={onKeyDown}
         onScroll={onScroll}
         onWheel={() => {
@@ -334,10 +338,10 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
           {from === 0 && !hasBefore ? (
             <ConversationStart id={id} />
           ) : from === 0 && kept && offline ? (
-            <p className="timeline-more muted small">Earlier messages are shown as soon as the server answers.</p>
+            <p className="timeline-more muted small">{strings.messages.earlierOffline}</p>
           ) : (
             <div className="timeline-more">
-              <div className="spinner" role="img" aria-label="Loading" />
+              <div className="spinner" role="img" aria-label={strings.common.loading} />
             </div>
           )}
           {rows.slice(from, to).map((row) => (
@@ -356,7 +360,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
           ))}
           {to < keys.length || hasAfter ? (
             <div className="timeline-more">
-              <div className="spinner" role="img" aria-label="Loading" />
+              <div className="spinner" role="img" aria-label={strings.common.loading} />
             </div>
           ) : (
             <TypingNote ids={view.typing} />
@@ -376,7 +380,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
               setUnreadPlace(undefined);
             }}
           >
-            Mark as read
+            {strings.messages.markRead}
           </button>
         </div>
       )}
@@ -384,8 +388,8 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
         <button
           type="button"
           className="to-mention"
-          aria-label="Jump to the next mention of you"
-          title="Jump to the next mention of you"
+          aria-label={strings.messages.nextMention}
+          title={strings.messages.nextMention}
           onClick={toMention}
         >
           <AtSign size={20} />
@@ -396,7 +400,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
         <button
           type="button"
           className="to-newest"
-          aria-label={view.unread > 0 ? `Jump to newest, ${view.unread} unread` : 'Jump to newest'}
+          aria-label={view.unread > 0 ? strings.messages.newestUnread(view.unread) : strings.messages.newest}
           onClick={toNewest}
         >
           <ArrowDown size={20} />
@@ -455,6 +459,7 @@ function flash(row: HTMLElement): void {
 }
 
 function ConversationStart({ id }: { readonly id: string }) {
+  const { messages } = useStrings();
   const { conversation } = useView(id)!;
   const partner = usePartner(id);
   return (
@@ -465,21 +470,15 @@ function ConversationStart({ id }: { readonly id: string }) {
         <RoomAvatar conversation={conversation} size={72} />
       )}
       <h2>{titleOf(conversation, partner)}</h2>
-      <p>
-        {conversation.kind === 'direct'
-          ? 'The beginning of your conversation. Say hello!'
-          : (conversation.topic ?? 'The beginning of this conversation.')}
-      </p>
+      <p>{conversation.kind === 'direct' ? messages.startDirect : (conversation.topic ?? messages.start)}</p>
     </div>
   );
 }
 
 function TypingNote({ ids }: { readonly ids: readonly string[] }) {
+  const { common, messages } = useStrings();
   const names = useChat(({ users }) =>
-    ids
-      .slice(0, 3)
-      .map((id) => users.get(id)?.displayName ?? 'Somebody')
-      .join(', '),
+    messages.typing(ids.slice(0, 3).map((id) => users.get(id)?.displayName ?? common.somebody)),
   );
   return (
     <div className="typing" role="status">
@@ -488,7 +487,7 @@ function TypingNote({ ids }: { readonly ids: readonly string[] }) {
           <i />
           <i />
           <i />
-          {ids.length > 3 ? 'Several people are typing' : `${names} ${ids.length === 1 ? 'is' : 'are'} typing`}
+          {ids.length > 3 ? messages.severalTyping : names}
         </>
       )}
     </div>

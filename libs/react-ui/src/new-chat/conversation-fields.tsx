@@ -1,5 +1,6 @@
 import { useId } from 'react';
 import { textField } from '../shared/forms.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 const suggestedColors = [
   '#5b4ad1',
@@ -20,27 +21,28 @@ interface Defaults {
 
 /** The form fields that describe a conversation: `title`, `topic` and `color`. */
 export function ConversationFields({ title, topic, color = suggestedColors[0] }: Defaults) {
+  const { newChat } = useStrings();
   const legend = useId();
   const colors = (suggestedColors as readonly string[]).includes(color) ? suggestedColors : [color, ...suggestedColors];
   return (
     <>
       <label className="field">
-        <span>Name</span>
+        <span>{newChat.name}</span>
         <input
           className="input"
           name="title"
           required
           maxLength={200}
           defaultValue={title}
-          placeholder="Weekend plans"
+          placeholder={newChat.namePlaceholder}
         />
       </label>
       <label className="field">
-        <span>What it is about</span>
+        <span>{newChat.topic}</span>
         <textarea className="input" name="topic" maxLength={1000} rows={2} defaultValue={topic} />
       </label>
       <div className="field" role="radiogroup" aria-labelledby={legend}>
-        <span id={legend}>Colour</span>
+        <span id={legend}>{newChat.color}</span>
         <div className="swatches">
           {colors.map((choice) => (
             <input
@@ -49,7 +51,7 @@ export function ConversationFields({ title, topic, color = suggestedColors[0] }:
               name="color"
               value={choice}
               defaultChecked={choice === color}
-              aria-label={`Colour ${choice}`}
+              aria-label={newChat.colorChoice(choice)}
               style={{ '--swatch': choice } as React.CSSProperties}
             />
           ))}

@@ -8,14 +8,11 @@ import { PeoplePicker } from '../people/people-picker.tsx';
 import { useOpenPlace } from '../shared/places.tsx';
 import { ConversationFields, conversationFieldsOf } from './conversation-fields.tsx';
 import { attempt } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** What the dialog creates. */
 export type Kind = 'direct' | 'group' | 'channel';
-const kinds: readonly (readonly [Kind, string])[] = [
-  ['direct', 'Person'],
-  ['group', 'Group'],
-  ['channel', 'Channel'],
-];
+const kinds: readonly Kind[] = ['direct', 'group', 'channel'];
 
 /** The dialog that starts a direct conversation, a group or a channel. */
 export function NewChat({
@@ -27,6 +24,7 @@ export function NewChat({
   readonly initialKind?: Kind;
   readonly initiallyPublic?: boolean;
 }) {
+  const { newChat } = useStrings();
   const isGuest = useMe().kind === 'guest';
   const [kind, setKind] = useState<Kind>(initialKind);
   const client = useClient();
@@ -37,19 +35,19 @@ export function NewChat({
       onClose();
     });
   return (
-    <Dialog title="New chat" onClose={onClose}>
+    <Dialog title={newChat.title} onClose={onClose}>
       <div className="tabs">
         {kinds
-          .filter(([choice]) => !isGuest || choice !== 'channel')
-          .map(([choice, label]) => (
+          .filter((choice) => !isGuest || choice !== 'channel')
+          .map((choice) => (
             <button key={choice} type="button" aria-pressed={kind === choice} onClick={() => setKind(choice)}>
-              {label}
+              {newChat.kinds[choice]}
             </button>
           ))}
       </div>
       {kind === 'direct' ? (
         <PeoplePicker
-          label="Search people by name"
+          label={newChat.searchPeople}
           onPick={(user) => create(() => openDirectConversation(client, user.id))}
         />
       ) : (
@@ -75,6 +73,7 @@ function GroupForm({
   readonly initiallyPublic: boolean;
   readonly onCreate: (input: Input) => void;
 }) {
+  const { newChat } = useStrings();
   const [members, setMembers] = useState<readonly User[]>([]);
   const [isPublic, setPublic] = useState(initiallyPublic);
   const toggle = (user: User) =>
@@ -92,25 +91,27 @@ function GroupForm({
   };
   return (
     <form className="stack" onSubmit={submit}>
-      {kind === 'channel' && (
-        <p className="muted small">
-          In a channel only you and the admins you choose write; everybody reads and reacts.
-        </p>
-      )}
+      {kind === 'channel' && <p className="muted small">{newChat.channelHint}</p>}
       <ConversationFields />
       <label className="switch">
         <span>
-          Public<small>Anybody can find it and join</small>
+          {newChat.public}
+          <small>{newChat.publicHint}</small>
         </span>
         <input type="checkbox" role="switch" checked={isPublic} onChange={(event) => setPublic(event.target.checked)} />
       </label>
       <div className="field">
-        <span>Members</span>
+        <span>{newChat.members}</span>
       </div>
       {members.length > 0 && (
         <div className="chips">
           {members.map((user) => (
-            <button key={user.id} type="button" aria-label={`Remove ${user.displayName}`} onClick={() => toggle(user)}>
+            <button
+              key={user.id}
+              type="button"
+              aria-label={newChat.remove(user.displayName)}
+              onClick={() => toggle(user)}
+            >
               <Avatar user={user} size={24} />
               <span className="cut">{user.displayName}</span>
               <X size={14} />
@@ -118,8 +119,8 @@ function GroupForm({
           ))}
         </div>
       )}
-      <PeoplePicker label="Search people to add" picked={members} onPick={toggle} />
-      <button className="button primary sticky">Create {kind}</button>
+      <PeoplePicker label={newChat.searchToAdd} picked={members} onPick={toggle} />
+      <button className="button primary sticky">{newChat.create[kind]}</button>
     </form>
   );
 }

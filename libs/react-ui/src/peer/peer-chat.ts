@@ -1,5 +1,6 @@
 import type { ParleyClient } from '@parley/client';
 import { toast } from '../shared/toasts.tsx';
+import { currentStrings, type Strings } from '../strings/strings.tsx';
 import { PeerFiles, type Transfer } from './peer-files.ts';
 import { PeerStorage, type KeptMessage } from './peer-storage.ts';
 
@@ -9,6 +10,9 @@ export interface PeerMessage extends KeptMessage {
   /** A file instead of a text. */
   readonly file?: Transfer;
 }
+
+/** Why a direct connection ended. */
+export type PeerProblem = keyof Strings['peer']['problems'];
 
 /** The state of a direct connection. */
 export interface PeerState {
@@ -20,7 +24,7 @@ export interface PeerState {
   /** Whether the partner has closed their panel, and does not see what comes. */
   readonly isPartnerAway?: boolean;
   /** The reason why the connection ended, unless the user ended it. */
-  readonly problem?: string | undefined;
+  readonly problem?: PeerProblem | undefined;
 }
 
 type Signal =
@@ -92,9 +96,9 @@ class PeerChat {
     this.useChannel(connection.createDataChannel('parley'));
     await connection.setLocalDescription();
     this.update({ phase: 'calling', problem: undefined });
-    this.timer = setTimeout(() => this.end('Nobody answered.'), RING_TIMEOUT_MS);
+    this.timer = setTimeout(() => this.end('unanswered'), RING_TIMEOUT_MS);
     if (!(await this.signal({ kind: 'offer', call: this.call, sdp: connection.localDescription!.sdp })))
-      this.end('They are not here right now.');
+      this.end('absent');
   }
 
   async accept(): Promise<void> {
@@ -124,8 +128,7 @@ class PeerChat {
   setPanel(open: boolean): void {
     this.isPanelOpen = open;
     this.files?.showPanel(open);
-    if (!open && this.state.phase === 'open')
-      toast('The direct connection stays open. You see new messages when you open its panel again.');
+    if (!open && this.state.phase === 'open') toast(currentStrings().peer.staysOpen);
   }
 
   /** Loads what was kept of the pair. */
@@ -147,18 +150,18 @@ class PeerChat {
     if (await this.storage.write(userId, partnerId, this.texts)) return undefined;
     this.keeper = undefined;
     this.update({ isKept: false });
-    toast('This browser can’t keep the messages.');
+    toast(currentStrings().peer.cannotKeep);
     return undefined;
   }
 
   offerFile(file: File): void {
     const refusal = this.files?.offer(file);
-    if (refusal === 'large') toast('A file that is sent directly has at most 100 MB.');
-    if (refusal === 'many') toast('Wait until the other files are answered.');
+    if (refusal === 'large') toast(currentStrings().peer.fileTooLarge);
+    if (refusal === 'many') toast(currentStrings().peer.tooManyFiles);
   }
 
   acceptFile(id: string): void {
-    if (this.files?.isReceiving) toast('One file at a time: wait for the other one.');
+    if (this.files?.isReceiving) toast(currentStrings().peer.oneFile);
     else this.files?.accept(id);
   }
 
@@ -182,10 +185,10 @@ class PeerChat {
       if (this.state.phase === 'open' || this.state.phase === 'connecting') return;
       this.close();
       Object.assign(this, { call: signal.call, partnerId: from, offeredSdp: signal.sdp });
-      this.timer = setTimeout(() => this.end('You missed a call.'), RING_TIMEOUT_MS);
+      this.timer = setTimeout(() => this.end('missed'), RING_TIMEOUT_MS);
       this.update({ phase: 'ringing', problem: undefined });
     } else if (signal.call !== this.call || from !== this.partnerId) return;
-    else if (signal.kind === 'bye') this.end('The other side hung up.');
+    else if (signal.kind === 'bye') this.end('hungUp');
     else if (signal.kind === 'answer' && this.connection?.signalingState === 'have-local-offer') {
       this.update({ phase: 'connecting' });
       await this.connection.setRemoteDescription({ type: 'answer', sdp: signal.sdp });
@@ -207,8 +210,7 @@ class PeerChat {
         candidate && void this.signal({ kind: 'ice', call: this.call!, candidate: candidate.toJSON() }),
     );
     connection.addEventListener('connectionstatechange', () => {
-      if (connection === this.connection && connection.connectionState === 'failed')
-        this.end('The two of you could not be connected.');
+      if (connection === this.connection && connection.connectionState === 'failed') this.end('unreachable');
     });
     return connection;
   }
@@ -223,7 +225,7 @@ class PeerChat {
       'message',
       ({ data }) => typeof data === 'string' && this.receiveMessage(data.slice(0, MAX_CHARACTERS)),
     );
-    channel.addEventListener('close', () => channel === this.channel && this.end('The connection has ended.'));
+    channel.addEventListener('close', () => channel === this.channel && this.end('ended'));
   }
 
   private useFiles(channel: RTCDataChannel): void {
@@ -238,7 +240,7 @@ class PeerChat {
   private receiveMessage(body: string): void {
     if (this.isTooMuch()) return;
     this.addMessage(body, false);
-    if (!this.isPanelOpen) toast('A direct message came. Open the direct connection to read it.');
+    if (!this.isPanelOpen) toast(currentStrings().peer.messageCame);
   }
 
   /** Counts what the other side sends, and hangs up when it is too much. */
@@ -247,7 +249,7 @@ class PeerChat {
     if (now - this.received.since > 1_000) this.received = { since: now, count: 0 };
     if (++this.received.count <= MAX_MESSAGES_PER_SECOND) return false;
     this.hangUp();
-    this.update({ problem: 'The other side sent too much at once.' });
+    this.update({ problem: 'tooMuch' });
     return true;
   }
 
@@ -257,7 +259,7 @@ class PeerChat {
     if (at >= 0) return this.update({ messages: messages.with(at, { ...messages[at]!, file }) });
     if (file.state !== 'offered' || (!file.own && this.isTooMuch())) return;
     this.addMessage('', file.own, file);
-    if (!file.own && !this.isPanelOpen) toast('A file is offered to you. Open the direct connection to answer.');
+    if (!file.own && !this.isPanelOpen) toast(currentStrings().peer.fileOffered);
   }
 
   private async addEarlyCandidates(): Promise<void> {
@@ -290,7 +292,7 @@ class PeerChat {
     });
   }
 
-  private end(problem?: string): void {
+  private end(problem?: PeerProblem): void {
     this.close();
     this.update({ phase: 'idle', problem, isPartnerAway: false });
   }

@@ -7,15 +7,17 @@ import { Panel } from '../shared/panel.tsx';
 import { RichText } from '../messages/rich-text.tsx';
 import { sizeOf, timeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** The panel of a direct connection. Its messages never reach the server's database. */
 export default function PeerPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const { peer } = useStrings();
   const chat = peerChatsOf(useClient()).of(id);
   const { phase, messages, problem, isKept, isPartnerAway } = useSyncExternalStore(chat.subscribe, () => chat.state);
   const me = useMe();
   const partner = usePartner(id);
   const partnerId = partner?.id;
-  const name = partner?.displayName ?? 'the other one';
+  const name = partner?.displayName ?? peer.other;
   useEffect(() => {
     chat.setPanel(true);
     return () => chat.setPanel(false);
@@ -25,12 +27,12 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
   }, [chat, me.id, partnerId]);
   return (
     <Panel
-      title="Direct connection"
+      title={peer.title}
       onClose={onClose}
       actions={
         phase === 'idle' ? undefined : (
           <button type="button" className="button slim danger" onClick={() => chat.hangUp()}>
-            Disconnect
+            {peer.disconnect}
           </button>
         )
       }
@@ -38,13 +40,13 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
       <p className="peer-mark">
         <ShieldCheck size={18} />
         <span>
-          <strong>{isKept ? 'Kept on this device only.' : 'Not stored.'}</strong> These messages go from browser to
-          browser{isKept ? ', and stay here until you log out.' : ', and are gone when this page is closed.'}
+          <strong>{isKept ? peer.kept : peer.notStored}</strong> {isKept ? peer.keptHint : peer.notStoredHint}
         </span>
       </p>
       <label className="switch peer-keep">
         <span>
-          Keep on this device<small>Without files. Switching it off deletes what was kept</small>
+          {peer.keep}
+          <small>{peer.keepHint}</small>
         </span>
         <input
           type="checkbox"
@@ -59,28 +61,18 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
       ) : (
         <div className="empty grow">
           <Radio size={40} />
-          <h2>
-            {
-              {
-                idle: `Talk to ${name} directly`,
-                calling: `Asking ${name} …`,
-                ringing: `${name} wants to talk directly`,
-                connecting: 'Connecting …',
-                open: '',
-              }[phase]
-            }
-          </h2>
+          <h2>{phase === 'connecting' ? peer.connecting : peer[phase](name)}</h2>
         </div>
       )}
       <div className="peer-foot">
         {phase === 'open' && isPartnerAway && (
           <p className="notice" role="status">
-            {name} has closed this panel, and sees your messages when it is opened again.
+            {peer.isAway(name)}
           </p>
         )}
         {problem !== undefined && phase === 'idle' && (
           <p className="notice" role="status">
-            {problem}
+            {peer.problems[problem]}
           </p>
         )}
         {phase === 'idle' && (
@@ -90,7 +82,7 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
             disabled={!partner}
             onClick={() => void attempt(() => chat.start(partner!.id))}
           >
-            Connect
+            {peer.connect}
           </button>
         )}
       </div>
@@ -109,6 +101,7 @@ function PeerMessages({
   readonly isOpen: boolean;
   readonly messages: Chat['state']['messages'];
 }) {
+  const { peer } = useStrings();
   const [text, setText] = useState('');
   const picker = useRef<HTMLInputElement>(null);
   const end = useRef<HTMLDivElement>(null);
@@ -119,7 +112,7 @@ function PeerMessages({
   return (
     <>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
-      <div className="peer-log" role="log" aria-label="Messages that are not stored" tabIndex={0}>
+      <div className="peer-log" role="log" aria-label={peer.messages} tabIndex={0}>
         {messages.map(({ id, own, body, at, file }) => (
           <div key={id} className={own ? 'peer-message own' : 'peer-message'}>
             {file ? (
@@ -146,8 +139,8 @@ function PeerMessages({
           <button
             type="button"
             className="icon-button"
-            aria-label="Send a file directly"
-            title="Send a file directly"
+            aria-label={peer.sendFile}
+            title={peer.sendFile}
             onClick={() => picker.current?.click()}
           >
             <Paperclip size={19} />
@@ -165,13 +158,13 @@ function PeerMessages({
           />
           <input
             className="input"
-            aria-label="Message that is not stored"
-            placeholder="Not stored"
+            aria-label={peer.message}
+            placeholder={peer.placeholder}
             value={text}
             maxLength={8000}
             onChange={({ target }) => setText(target.value)}
           />
-          <button className="icon-button filled" aria-label="Send directly" disabled={text.trim() === ''}>
+          <button className="icon-button filled" aria-label={peer.send} disabled={text.trim() === ''}>
             <SendHorizontal size={19} />
           </button>
         </form>
@@ -180,16 +173,8 @@ function PeerMessages({
   );
 }
 
-const fileStates: Readonly<Record<Transfer['state'], string>> = {
-  offered: 'Waits for an answer',
-  moving: '',
-  done: 'Arrived',
-  declined: 'Declined',
-  cancelled: 'Cancelled',
-  failed: 'Did not arrive',
-};
-
 function FileOnItsWay({ chat, file }: { readonly chat: Chat; readonly file: Transfer }) {
+  const { common, peer } = useStrings();
   const { id, own, name, size, state, bytes, blob } = file;
   const save = () => {
     const url = URL.createObjectURL(blob!);
@@ -207,28 +192,28 @@ function FileOnItsWay({ chat, file }: { readonly chat: Chat; readonly file: Tran
         <span>{name}</span>
         <small>
           {sizeOf(size)}
-          {!asks && fileStates[state] !== '' && ` · ${fileStates[state]}`}
+          {!asks && state !== 'moving' && ` · ${peer.fileStates[state]}`}
         </small>
-        {state === 'moving' && <progress max={Math.max(1, size)} value={bytes} aria-label={`Progress of ${name}`} />}
+        {state === 'moving' && <progress max={Math.max(1, size)} value={bytes} aria-label={peer.progress(name)} />}
       </span>
       {asks && (
         <>
           <button type="button" className="button slim" onClick={() => chat.endFile(id)}>
-            Decline
+            {peer.decline}
           </button>
           <button type="button" className="button primary slim" onClick={() => chat.acceptFile(id)}>
-            Receive
+            {peer.receive}
           </button>
         </>
       )}
       {(state === 'moving' || (state === 'offered' && own)) && (
         <button type="button" className="button slim" onClick={() => chat.endFile(id)}>
-          Cancel
+          {common.cancel}
         </button>
       )}
       {blob && (
         <button type="button" className="button slim" onClick={save}>
-          Save
+          {common.save}
         </button>
       )}
     </div>

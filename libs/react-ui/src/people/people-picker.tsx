@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useMe } from '../shared/chat.ts';
 import { useSearch } from '../shared/search.ts';
 import { Avatar } from './avatar.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 interface Props {
   readonly label: string;
@@ -14,6 +15,7 @@ interface Props {
 
 /** Finds people by name, to pick one or several. */
 export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
+  const strings = useStrings();
   const me = useMe();
   const [query, setQuery] = useState('');
   const { items, done, failed } = useSearch<User>('/users', {
@@ -26,7 +28,7 @@ export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
       <input
         className="input"
         type="search"
-        placeholder="Search people"
+        placeholder={strings.people.search}
         aria-label={label}
         maxLength={100}
         value={query}
@@ -49,10 +51,10 @@ export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
             {picked.some(({ id }) => id === user.id) && <Check size={20} />}
           </button>
         ))}
-        {failed && <p className="muted small">People are shown as soon as the server answers.</p>}
+        {failed && <p className="muted small">{strings.people.offline}</p>}
         {done && people.length === 0 && (
           <p className="muted small">
-            {query.trim() === '' ? 'Nobody else is here yet.' : `Nobody is called “${query.trim()}”.`}
+            {query.trim() === '' ? strings.people.nobodyElse : strings.people.nobodyCalled(query.trim())}
           </p>
         )}
       </div>

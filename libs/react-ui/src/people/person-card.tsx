@@ -19,6 +19,7 @@ import { PlaceLink, useOpenPlace } from '../shared/places.tsx';
 import { attempt } from '../shared/toasts.tsx';
 import { Avatar, RoomAvatar } from './avatar.tsx';
 import { presenceTextOf } from './presence-text.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 /** See {@link PersonCard}. */
 export interface PersonCardProps {
@@ -29,6 +30,7 @@ export interface PersonCardProps {
 
 /** Who somebody is, and what can be done about them. */
 export default function PersonCard({ userId, conversationId, onClose }: PersonCardProps) {
+  const { common, people } = useStrings();
   const client = useClient();
   const user = useUser(userId);
   const [isMissing, setMissing] = useState(false);
@@ -36,19 +38,17 @@ export default function PersonCard({ userId, conversationId, onClose }: PersonCa
     client.user(userId).catch(() => setMissing(true));
   }, [client, userId]);
   return (
-    <Dialog title={user?.displayName ?? 'Person'} onClose={onClose}>
+    <Dialog title={user?.displayName ?? people.person} onClose={onClose}>
       {user ? (
         <Card user={user} conversationId={conversationId} onClose={onClose} />
       ) : isMissing ? (
-        <p>This person can’t be shown now.</p>
+        <p>{people.notShown}</p>
       ) : (
-        <div className="spinner" role="img" aria-label="Loading" />
+        <div className="spinner" role="img" aria-label={common.loading} />
       )}
     </Dialog>
   );
 }
-
-const kinds = { person: undefined, guest: 'Guest', bot: 'Bot' } as const;
 
 function Card({
   user,
@@ -59,6 +59,7 @@ function Card({
   readonly conversationId: string | undefined;
   readonly onClose: () => void;
 }) {
+  const { people } = useStrings();
   const client = useClient();
   const me = useMe();
   const openPlace = useOpenPlace();
@@ -84,7 +85,7 @@ function Card({
     flushSync(onClose);
     document.querySelector<HTMLElement>('.composer textarea')?.focus();
   };
-  const kind = kinds[user.kind];
+  const kind = user.kind === 'person' ? undefined : people[user.kind];
   return (
     <>
       <div className="card-head">
@@ -92,12 +93,10 @@ function Card({
         <div className="grow">
           <p className="muted cut">@{user.username}</p>
           <p className="row wrap small">
-            {isMe ? 'This is you' : presence && presenceTextOf(presence)}
+            {isMe ? people.thisIsYou : presence && presenceTextOf(presence)}
             {kind !== undefined && <span className="tag">{kind}</span>}
-            {isGroup && member && member.role !== 'member' && (
-              <span className="tag">{member.role === 'creator' ? 'Creator' : 'Admin'}</span>
-            )}
-            {member?.status === 'muted' && <span className="tag">Muted</span>}
+            {isGroup && member && member.role !== 'member' && <span className="tag">{people[member.role]}</span>}
+            {member?.status === 'muted' && <span className="tag">{people.muted}</span>}
           </p>
         </div>
       </div>
@@ -105,13 +104,13 @@ function Card({
         {!isMe && (
           <button type="button" className="button primary slim" onClick={write}>
             <MessageCircle size={17} />
-            Write
+            {people.write}
           </button>
         )}
         {!isMe && isGroup && readOnlyReason(view) === undefined && (
           <button type="button" className="button slim" onClick={() => mention(view.conversation.id)}>
             <AtSign size={17} />
-            Mention
+            {people.mention}
           </button>
         )}
       </div>
@@ -130,11 +129,12 @@ function Moderation({
   readonly member: Member;
   readonly onTakenOut: () => void;
 }) {
+  const { people } = useStrings();
   const { items, dialog } = useMemberActions(conversation, member, onTakenOut);
   if (items.length === 0) return null;
   return (
     <section>
-      <h3 className="muted small">In {titleOf(conversation)}</h3>
+      <h3 className="muted small">{people.inConversation(titleOf(conversation))}</h3>
       <div className="row wrap">
         {items.map((item) => (
           <button
@@ -155,6 +155,7 @@ function Moderation({
 
 /** Conversations that both are in, as far as this device knows their members. */
 function CommonConversations({ userId, onClose }: { readonly userId: string; readonly onClose: () => void }) {
+  const { people } = useStrings();
   const { order, conversations } = useChat((state) => state);
   const common = order
     .flatMap((id) => conversations.get(id) ?? [])
@@ -165,8 +166,8 @@ function CommonConversations({ userId, onClose }: { readonly userId: string; rea
   if (common.length === 0) return null;
   return (
     <section>
-      <h3 className="muted small">In common</h3>
-      <nav className="person-list" aria-label="Common conversations">
+      <h3 className="muted small">{people.inCommon}</h3>
+      <nav className="person-list" aria-label={people.commonConversations}>
         {common.map(({ conversation }) => (
           <PlaceLink key={conversation.id} to={{ conversation: conversation.id }} className="person" onClick={onClose}>
             <RoomAvatar conversation={conversation} size={34} />

@@ -1,8 +1,11 @@
 import type { Presence } from '@parley/contracts';
 import { sinceOf } from '../shared/times.ts';
-
-const texts = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
+import { currentStrings } from '../strings/strings.tsx';
 
 /** A person's presence in words. */
-export const presenceTextOf = ({ state, lastSeenAt }: Presence): string =>
-  state === 'offline' && lastSeenAt !== undefined ? `Last seen ${sinceOf(lastSeenAt)}` : texts[state];
+export function presenceTextOf({ state, lastSeenAt }: Presence): string {
+  const { people } = currentStrings();
+  return state === 'offline' && lastSeenAt !== undefined
+    ? people.lastSeen(sinceOf(lastSeenAt))
+    : people.presence[state];
+}

@@ -1,8 +1,12 @@
 import { toast } from './toasts.tsx';
+import { currentStrings } from '../strings/strings.tsx';
 
 /** Copies a text and says so; without that right, `otherwise` is said. Works on pages without TLS, too. */
-export const copyText = (text: string, done = 'Copied', otherwise = 'Copying is not allowed here'): void =>
-  void copy(text).then((copied) => toast(copied ? done : otherwise));
+export const copyText = (
+  text: string,
+  done = currentStrings().common.copied,
+  otherwise = currentStrings().common.copyForbidden,
+): void => void copy(text).then((copied) => toast(copied ? done : otherwise));
 
 async function copy(text: string): Promise<boolean> {
   // Absent on pages without TLS.

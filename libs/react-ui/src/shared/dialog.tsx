@@ -1,5 +1,6 @@
 import { X } from 'lucide-react';
 import { useId, useLayoutEffect, useRef, type ReactNode } from 'react';
+import { useStrings } from '../strings/strings.tsx';
 
 /** A modal dialog, open while it is rendered. It keeps the focus, and closes by Escape and by a click beside it. */
 export function Dialog({
@@ -11,6 +12,7 @@ export function Dialog({
   readonly onClose: () => void;
   readonly children: ReactNode;
 }) {
+  const { common } = useStrings();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   // Closed before it is removed: only then the browser gives the focus back.
@@ -32,7 +34,7 @@ export function Dialog({
     >
       <header>
         <h2 id={id}>{title}</h2>
-        <button type="button" className="icon-button" aria-label="Close" onClick={onClose}>
+        <button type="button" className="icon-button" aria-label={common.close} onClick={onClose}>
           <X size={20} />
         </button>
       </header>

@@ -9,6 +9,7 @@ import {
   type ComponentType,
   type ReactNode,
 } from 'react';
+import { useStrings } from '../strings/strings.tsx';
 
 /** Tells whether the server has another version of the page. */
 export const NewVersionContext = createContext<() => Promise<boolean>>(() => Promise.resolve(false));
@@ -48,6 +49,7 @@ export class ErrorBoundary extends Component<Props, { readonly error?: unknown }
 }
 
 function FailureNotice({ isMissing }: { readonly isMissing: boolean }) {
+  const { failure } = useStrings().common;
   const askForNewVersion = useContext(NewVersionContext);
   const [hasNewVersion, setHasNewVersion] = useState(false);
   useEffect(() => {
@@ -55,17 +57,11 @@ function FailureNotice({ isMissing }: { readonly isMissing: boolean }) {
   }, [askForNewVersion, isMissing]);
   return (
     <div className="empty grow" role="alert">
-      <h2>{hasNewVersion ? 'A new version is here' : 'Something went wrong'}</h2>
-      <p>
-        {hasNewVersion
-          ? 'Reload the page to use it. What you have written stays.'
-          : isMissing
-            ? 'This part could not be loaded. Check your connection, or reload the page. What you have written stays.'
-            : 'This can’t be shown. Reload the page to try again. What you have written stays.'}
-      </p>
+      <h2>{hasNewVersion ? failure.newVersion : failure.title}</h2>
+      <p>{hasNewVersion ? failure.newVersionHint : isMissing ? failure.notLoaded : failure.notShown}</p>
       <button type="button" className="button primary" onClick={() => location.reload()}>
         <RotateCw size={18} />
-        Reload
+        {failure.reload}
       </button>
     </div>
   );

@@ -1,6 +1,7 @@
 import { X } from 'lucide-react';
 import { useEffect, useId, useRef, type ReactNode } from 'react';
 import { isKey } from '../keys/keys.ts';
+import { useStrings } from '../strings/strings.tsx';
 
 interface Props {
   readonly title: string;
@@ -12,6 +13,7 @@ interface Props {
 
 /** A panel beside the messages, or over them on a narrow screen. Escape closes it. */
 export function Panel({ title, onClose, children, wide = false, actions }: Props) {
+  const { common } = useStrings();
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
@@ -26,7 +28,7 @@ export function Panel({ title, onClose, children, wide = false, actions }: Props
           {title}
         </h2>
         {actions}
-        <button type="button" className="icon-button" aria-label="Close" onClick={onClose}>
+        <button type="button" className="icon-button" aria-label={common.close} onClick={onClose}>
           <X size={20} />
         </button>
       </header>

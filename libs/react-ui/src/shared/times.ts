@@ -17,13 +17,16 @@ function formats(): DateFormats {
   const { language } = currentStrings();
   const present = formatsByLanguage.get(language);
   if (present) return present;
-  const locale = localeOf(language);
+  // The digits of all other numbers.
+  const { numberingSystem } = new Intl.NumberFormat(language).resolvedOptions();
+  const format = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(localeOf(language), { ...options, numberingSystem });
   const made = {
-    timeOfDay: new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }),
-    weekday: new Intl.DateTimeFormat(locale, { weekday: 'long' }),
-    shortDay: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),
-    longDay: new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
-    dateAndTime: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }),
+    timeOfDay: format({ hour: '2-digit', minute: '2-digit' }),
+    weekday: format({ weekday: 'long' }),
+    shortDay: format({ day: 'numeric', month: 'short' }),
+    longDay: format({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
+    dateAndTime: format({ dateStyle: 'medium', timeStyle: 'short' }),
   };
   formatsByLanguage.set(language, made);
   return made;
@@ -90,8 +93,10 @@ export function clockOf(seconds: number): string {
 
 /** A number of bytes, with a unit. */
 export function sizeOf(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const step = Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  const step = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** step;
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${['B', 'KB', 'MB', 'GB'][step]}`;
+  const digits = step > 0 && value < 10 ? 1 : 0;
+  const { language, common } = currentStrings();
+  const format = new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return common.size(format.format(value), (['B', 'KB', 'MB', 'GB'] as const)[step]!);
 }

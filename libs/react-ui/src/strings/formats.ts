@@ -5,16 +5,25 @@ export type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { reado
 export interface Formats {
   readonly number: (value: number) => string;
   readonly plural: (count: number, forms: PluralForms) => string;
+  /** Names in a row, as in “Ann, Ben, Cid”. */
+  readonly list: (items: readonly string[]) => string;
+  /** A time ago in short, as in “5 min ago”. */
+  readonly ago: (count: number, unit: 'minute' | 'hour') => string;
 }
 
 /** How texts of a language contain numbers. */
 export function formatsOf(language: string): Formats {
   const numbers = new Intl.NumberFormat(language);
   const rules = new Intl.PluralRules(language);
+  // English texts name people without an “and”.
+  const lists = new Intl.ListFormat(language, language === 'en' ? { type: 'unit', style: 'short' } : {});
+  const times = new Intl.RelativeTimeFormat(language, { style: 'short' });
   const number = (value: number) => numbers.format(value);
   return {
     number,
     plural: (count, forms) => (forms[rules.select(count)] ?? forms.other).replaceAll('#', number(count)),
+    list: (items) => lists.format(items),
+    ago: (count, unit) => times.format(-count, unit),
   };
 }
 
