@@ -11,6 +11,7 @@ import { EdgeCalls } from './calls/edge-calls.js';
 import { RateLimits } from './calls/rate-limits.js';
 import { Connections } from './connections/connections.js';
 import { SessionReady } from './connections/session-ready.js';
+import { FileLinks } from './files/file-links.js';
 import { FilesController } from './files/files.controller.js';
 import { Files } from './files/files.js';
 import { Sandbox } from './files/sandbox/sandbox.js';
@@ -42,6 +43,7 @@ export class AppModule {
         Connections,
         Dispatcher,
         EdgeCalls,
+        FileLinks,
         Files,
         Housekeeping,
         JwtStrategy,

@@ -514,6 +514,15 @@ export class ParleyClient {
     return response.blob();
   }
 
+  /**
+   * An address from which anybody gets an attachment's bytes for five minutes, for `<video>` and `<audio>`, which send no
+   * token. The session's end ends it, too. When it has expired, take a new one: the bytes are the same.
+   */
+  async fileLink({ id }: Pick<Attachment, 'id'>): Promise<{ readonly url: string; readonly expiresAt: string }> {
+    const link = await this.request<CallOutput<'attachment.link'>>('POST', `/attachments/${id}/link`, { body: {} });
+    return { url: this.attachmentUrl(link), expiresAt: link.expiresAt };
+  }
+
   // ── everything else ───────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes any call over the socket, as soon as there is a connection. The state shows its answer. */

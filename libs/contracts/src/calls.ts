@@ -620,6 +620,17 @@ export const calls = {
     }),
   }),
 
+  // ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  'attachment.link': call({
+    summary: 'A link to an attachment’s bytes that works without a token for 5 minutes, for players and downloads',
+    auth: 'session',
+    service: 'gateway',
+    via: 'edge',
+    http: route('POST', '/attachments/:attachmentId/link', 201),
+    input: z.strictObject({ attachmentId: Id }),
+    output: z.object({ url: z.string(), expiresAt: z.string() }),
+  }),
+
   // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
   'message.send': call({
     summary: 'Send a message; stored before the answer, and once per clientId',

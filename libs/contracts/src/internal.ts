@@ -51,6 +51,9 @@ export const StoredAttachment = z.object({
 });
 export type StoredAttachment = z.infer<typeof StoredAttachment>;
 
+/** The type and the addressee of tokens in links to files. Access tokens have others, so neither works as the other. */
+export const fileToken = { typ: 'file+jwt', audience: 'parley-files' } as const;
+
 /** A request between services: the service that answers it, the kind of its queue, and its schemas. */
 export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly service: Service;
@@ -82,6 +85,13 @@ export const internalRequests = {
     via: 'query',
     input: z.object({}),
     output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }),
+  }),
+  /** Signs the token of a link to an attachment, for a caller who may see it. It ends with the caller's session. */
+  'auth.file-token.v1': request({
+    service: 'auth',
+    via: 'query',
+    input: z.object({ userId: Id, sessionId: Id, kind: User.shape.kind, attachmentId: Id }),
+    output: z.object({ token: z.string(), expiresAt: z.string() }),
   }),
   /** Users by id, in no particular order; unknown ids are absent. At most 5,000 ids. */
   'users.known.v1': request({

@@ -40,6 +40,11 @@ export class SessionsController {
     return { keys: await this.keys.published() };
   }
 
+  @MessagePattern<string>('auth.file-token.v1')
+  fileToken(@Payload() request: RequestPayload<'auth.file-token.v1'>): Promise<RequestAnswer<'auth.file-token.v1'>> {
+    return this.sessions.fileToken(request);
+  }
+
   @MessagePattern<string>('auth.revocations.v1')
   revocations(): Promise<RequestAnswer<'auth.revocations.v1'>> {
     return this.sessions.revocations();

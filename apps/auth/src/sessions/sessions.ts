@@ -11,6 +11,7 @@ import {
   type CallOutput,
   type Caller,
   type RequestAnswer,
+  type RequestPayload,
   type RevocationReason,
   type Session,
   type User,
@@ -163,6 +164,12 @@ export class Sessions {
     );
     const items = sessions.slice(0, limit).map((session) => deviceOf(session, caller.sessionId));
     return sessions.length > limit ? { items, nextCursor: encodeCursor('session', [items.at(-1)!.id]) } : { items };
+  }
+
+  /** The token of a link to an attachment, valid from now by the clock by which tokens are issued. */
+  async fileToken(request: RequestPayload<'auth.file-token.v1'>): Promise<RequestAnswer<'auth.file-token.v1'>> {
+    const [row] = await this.database.query<{ at: Date }>('select clock_timestamp() as at');
+    return this.keys.signFile(request, row!.at);
   }
 
   /**

@@ -1,10 +1,13 @@
 import { sql, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { newId, type User } from '@parley/contracts';
+import { fileToken, newId, type RequestPayload, type User } from '@parley/contracts';
 import { ColumnCipher } from '@parley/service-kit';
 import { Database, SigningKeyEntity } from '@parley/store';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
 import { AuthSettings } from '../settings.js';
+
+/** Long enough for a player to begin; it asks for a new link when it needs more after that. */
+const FILE_TOKEN_MS = 5 * 60_000;
 
 interface CurrentKey {
   readonly kid: string;
@@ -22,7 +25,7 @@ const RELOAD_MS = 60_000;
 const RETIRED_SLACK_MS = 10 * RELOAD_MS;
 
 /**
- * The keys that sign access tokens (ES256), shared by all replicas through the database. The first replica that finds
+ * The keys that sign access tokens and links to files (ES256), shared by all replicas through the database. The first replica that finds
  * no key, or finds the current one too old, makes one; the others wait for it. Private keys leave the database only
  * into the memory of these processes, and never into a log. With a `SECRET_KEY` they are stored encrypted.
  */
@@ -66,19 +69,40 @@ export class SigningKeys implements OnApplicationBootstrap {
     sessionId: string,
     at: Date,
   ): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
-    const { kid, key } = await this.currentKey();
-    const issuedAt = Math.floor(at.getTime() / 1000);
-    const expiresAt = issuedAt + Math.floor(this.settings.accessTokenMs / 1000);
-    const accessToken = await new SignJWT({ sid: sessionId, kind: user.kind })
-      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid })
-      .setSubject(user.id)
-      .setIssuer('parley')
-      .setAudience('parley')
-      .setIssuedAt(issuedAt)
-      .setExpirationTime(expiresAt)
-      .setJti(newId())
-      .sign(key);
+    const expiresAt = secondsOf(at) + Math.floor(this.settings.accessTokenMs / 1000);
+    const claims = { sid: sessionId, kind: user.kind, jti: newId() };
+    const accessToken = await this.signClaims(user.id, claims, { typ: 'at+jwt', audience: 'parley' }, at, expiresAt);
     return { accessToken, accessTokenExpiresAt: new Date(expiresAt * 1000).toISOString() };
+  }
+
+  /** A token that gives the bytes of one attachment to whoever has it, from `at` for five minutes. No access token. */
+  async signFile(
+    { userId, sessionId, kind, attachmentId }: RequestPayload<'auth.file-token.v1'>,
+    at: Date,
+  ): Promise<{ token: string; expiresAt: string }> {
+    // Gateways know of an ended session for as long as an access token lives.
+    const expiresAt = secondsOf(at) + Math.floor(Math.min(FILE_TOKEN_MS, this.settings.accessTokenMs) / 1000);
+    const claims = { sid: sessionId, kind, file: attachmentId };
+    const token = await this.signClaims(userId, claims, fileToken, at, expiresAt);
+    return { token, expiresAt: new Date(expiresAt * 1000).toISOString() };
+  }
+
+  private async signClaims(
+    subject: string,
+    claims: Record<string, unknown>,
+    { typ, audience }: { readonly typ: string; readonly audience: string },
+    at: Date,
+    expiresAt: number,
+  ): Promise<string> {
+    const { kid, key } = await this.currentKey();
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ES256', typ, kid })
+      .setSubject(subject)
+      .setIssuer('parley')
+      .setAudience(audience)
+      .setIssuedAt(secondsOf(at))
+      .setExpirationTime(expiresAt)
+      .sign(key);
   }
 
   /**
@@ -165,5 +189,6 @@ export class SigningKeys implements OnApplicationBootstrap {
   }
 }
 
+const secondsOf = (at: Date): number => Math.floor(at.getTime() / 1000);
 const olderThan = (ms: number) => sql<Date>`now() - ${ms} * interval '1 millisecond'`;
 const lock = (em: SqlEntityManager) => em.execute('select pg_advisory_xact_lock(?)', [LOCK]);

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ChatError, type calls, type CallInput, type CallName, type CallOutput } from '@parley/contracts';
 import type { LocalConnection } from '../connections/connection.js';
 import { DeploymentMode, GatewayConfig, limitsOf } from '../config.js';
+import { FileLinks } from '../files/file-links.js';
 import { Leases } from '../presence/leases.js';
 import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
 import { Typing } from '../presence/typing.js';
@@ -12,8 +13,10 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 
 /** The calls that the gateway handles itself. */
 export type EdgeCallName = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? N : never }[CallName];
+/** Those about the connection over which they come. */
+type ConnectionCallName = Exclude<EdgeCallName, 'server.info' | 'attachment.link'>;
 type Handlers = {
-  readonly [N in Exclude<EdgeCallName, 'server.info'>]: (
+  readonly [N in ConnectionCallName]: (
     input: CallInput<N>,
     connection: LocalConnection,
   ) => CallOutput<N> | Promise<CallOutput<N>>;
@@ -45,10 +48,12 @@ export class EdgeCalls {
     private readonly typing: Typing,
     private readonly config: GatewayConfig,
     private readonly mode: DeploymentMode,
+    private readonly fileLinks: FileLinks,
   ) {}
 
-  async answer(name: EdgeCallName, input: unknown, { connection }: Client): Promise<unknown> {
+  async answer(name: EdgeCallName, input: unknown, { connection, session }: Client): Promise<unknown> {
     if (name === 'server.info') return this.serverInfo();
+    if (name === 'attachment.link') return this.fileLinks.create(session!, input as CallInput<'attachment.link'>);
     if (!connection) throw new ChatError('invalid', 'this call needs a socket');
     return this.handlers[name](input as never, connection);
   }

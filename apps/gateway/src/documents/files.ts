@@ -11,6 +11,9 @@ export interface FileRoute {
   readonly path: string;
   readonly summary: string;
   readonly headers?: readonly string[];
+  readonly parameters?: readonly Json[];
+  /** Whether it takes no access token. */
+  readonly open?: boolean;
   readonly body?: Json;
   /** The description of each status; `attachment` means that the answer is one. */
   readonly answers: Readonly<Record<number, string>>;
@@ -37,6 +40,21 @@ export const fileRoutes: readonly FileRoute[] = [
     method: 'get',
     path: '/api/v1/attachments/{id}',
     summary: 'The bytes, for users who may see the message; HEAD returns only headers',
+    headers: ['Range', 'If-None-Match', 'If-Range'],
+    answers: {
+      200: 'The file',
+      206: 'The part of it that Range wants',
+      304: 'Not changed',
+      416: 'The range lies outside the file',
+    },
+  },
+  {
+    id: 'attachment.content',
+    method: 'get',
+    path: '/api/v1/attachments/{id}/content',
+    summary: 'The bytes, for whoever has a link that `attachment.link` made; its address carries the token',
+    parameters: [{ name: 'link', in: 'query', required: true, schema: { type: 'string' } }],
+    open: true,
     headers: ['Range', 'If-None-Match', 'If-Range'],
     answers: {
       200: 'The file',
@@ -82,17 +100,18 @@ export const fileRoutes: readonly FileRoute[] = [
 
 /** The OpenAPI operation of a file route. */
 export const fileOperation = (
-  { id, method, path, summary, headers = [], body, answers }: FileRoute,
+  { id, method, path, summary, headers = [], parameters = [], open = false, body, answers }: FileRoute,
   schemas: Schemas,
 ): Json => ({
   operationId: id,
   summary,
   tags: [id.split('.')[0]],
-  security: [{ session: [] }],
+  security: open ? [] : [{ session: [] }],
   parameters: [
-    ...(path.endsWith('{id}')
+    ...(path.includes('{id}')
       ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }]
       : []),
+    ...parameters,
     ...headers.map((name) => ({
       name,
       in: 'header',
@@ -109,7 +128,7 @@ export const fileOperation = (
       ]),
     ),
     ...refusalsOf({
-      namesThings: path.endsWith('{id}'),
+      namesThings: path.includes('{id}'),
       changes: method !== 'get' && method !== 'head',
       hasBody: body !== undefined,
       takesFile: body !== undefined,
@@ -123,5 +142,5 @@ function answer(status: number, description: string, id: string, schemas: Schema
       description: 'The attachment',
       content: { 'application/json': { schema: schemas.of(Attachment, 'output') } },
     };
-  return { description, ...(id === 'attachment.get' && status < 300 && { content: { '*/*': bytes } }) };
+  return { description, ...(id.startsWith('attachment.') && status < 300 && { content: { '*/*': bytes } }) };
 }

@@ -1,10 +1,11 @@
 import { pipeline } from 'node:stream/promises';
 import { All, Controller, Get, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { ChatError, Id, newId, type Attachment } from '@parley/contracts';
+import { ChatError, Id, newId, type Attachment, type HttpRoute } from '@parley/contracts';
 import { Logger, withTrace } from '@parley/service-kit';
 import type { Request, Response } from 'express';
-import { JwtAuthGuard } from '../auth/jwt-auth.guard.js';
+import { AccessTokens } from '../auth/access-tokens.js';
+import { Access, JwtAuthGuard } from '../auth/jwt-auth.guard.js';
 import type { Session } from '../auth/session.js';
 import type { Client } from '../calls/client.js';
 import { RateLimits } from '../calls/rate-limits.js';
@@ -27,6 +28,7 @@ type SessionClient = Client & { readonly session: Session };
 export class FilesController {
   constructor(
     private readonly broker: Broker,
+    private readonly tokens: AccessTokens,
     private readonly config: GatewayConfig,
     private readonly files: Files,
     private readonly uploads: Uploads,
@@ -65,16 +67,29 @@ export class FilesController {
 
   @Get('attachments/:id')
   get(@Req() request: Request, @Res() response: Response): Promise<void> {
-    return this.handle('attachment.get', request, response, async ({ session: { userId } }) => {
-      const attachmentId = request.params['id'];
-      if (!Id.safeParse(attachmentId).success)
-        throw new ChatError('invalid', 'id: must be an id', { details: [{ path: 'id', message: 'must be an id' }] });
-      const { attachment, key } = await this.broker.request('attachment.locate.v1', {
-        userId,
-        attachmentId: attachmentId as string,
-      });
-      await this.send(request, response, attachment, key);
+    return this.handle('attachment.get', request, response, ({ session }) => this.sendTo(session, request, response));
+  }
+
+  /** The same bytes, for whoever has the link that `attachment.link` made. */
+  @Get('attachments/:id/content')
+  @Access('open')
+  async getLinked(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const { link } = queryOf({ query: { link: 'text' } }, request.originalUrl);
+    const client = clientOf(request, this.config);
+    const session = await this.tokens.verifyLink(link, idOf(request)).catch(async (error: unknown) => {
+      await this.limits.admitRequest(client);
+      throw error;
     });
+    request.user = session;
+    return this.handle('attachment.get', request, response, () => this.sendTo(session, request, response), {
+      link: 'text',
+    });
+  }
+
+  private async sendTo({ userId }: Session, request: Request, response: Response): Promise<void> {
+    const attachmentId = idOf(request);
+    const { attachment, key } = await this.broker.request('attachment.locate.v1', { userId, attachmentId });
+    await this.send(request, response, attachment, key);
   }
 
   @All(['uploads', 'uploads/:id'])
@@ -88,13 +103,14 @@ export class FilesController {
     request: Request,
     response: Response,
     work: (client: SessionClient) => Promise<void>,
+    query: HttpRoute['query'] = {},
   ): Promise<void> {
     const client = clientOf(request, this.config) as SessionClient;
     const stopClock = this.metrics.startCall(call, 'http');
     try {
       await withTrace({ ...traceOf(response), userId: client.session.userId }, async () => {
         await this.limits.admitRequest(client);
-        queryOf({}, request.originalUrl);
+        queryOf({ query }, request.originalUrl);
         await work(client).catch((error: unknown) => this.refuseIfFull(error));
       });
       stopClock('ok');
@@ -145,6 +161,12 @@ export class FilesController {
       if (!response.destroyed) this.logger.warn({ err: error, attachmentId: id }, 'a file was not sent completely');
     });
   }
+}
+
+/** The id in the address. Throws `invalid` when it is none. */
+function idOf({ params: { id } }: Request): string {
+  if (Id.safeParse(id).success) return id as string;
+  throw new ChatError('invalid', 'id: must be an id', { details: [{ path: 'id', message: 'must be an id' }] });
 }
 
 const matchesTag = (header: string | undefined, tag: string): boolean =>

@@ -354,6 +354,57 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       },
     );
 
+    describe('by a link', () => {
+      const linkTo = async (id: string, token = fixture.token): Promise<Response> =>
+        fixture.gateway.fetch(`/api/v1/attachments/${id}/link`, { method: 'POST', token, json: {} });
+      const urlOf = async (id = attachment.id): Promise<string> =>
+        ((await (await linkTo(id)).json()) as { url: string }).url;
+
+      it('are sent without a token, in part too, with the headers that they have with one', async () => {
+        const answer = await linkTo(attachment.id);
+        const { url, expiresAt } = (await answer.json()) as { url: string; expiresAt: string };
+        expect(answer.status).toBe(201);
+        expect(Math.abs(Date.parse(expiresAt) - Date.now() - 300_000)).toBeLessThan(60_000);
+        const linked = await fixture.gateway.fetch(url);
+        expect(Buffer.from(await linked.arrayBuffer())).toEqual(bytes);
+        const varying = /^(date|trace-id|x-ratelimit.*)$/;
+        const headersOf = (from: Response) => [...from.headers].filter(([name]) => !varying.test(name));
+        expect(headersOf(linked)).toEqual(headersOf(await get(attachment.id)));
+        const partial = await fixture.gateway.fetch(url, { headers: { range: 'bytes=10-19' } });
+        expect([partial.status, await partial.text()]).toEqual([206, bytes.subarray(10, 20).toString()]);
+        expect((await fixture.gateway.fetch(url, { headers: { range: 'bytes=999999-' } })).status).toBe(416);
+      });
+
+      it('are refused when the link was changed, has expired, is of another file, or is an access token', async () => {
+        const url = await urlOf();
+        const other = await upload(text('other'), 'other.txt');
+        fixture.linkSeconds = -1;
+        const expired = await urlOf();
+        fixture.linkSeconds = 300;
+        const path = `/api/v1/attachments/${attachment.id}/content`;
+        for (const refused of [
+          `${url.slice(0, -8)}AAAAAAAA`,
+          expired,
+          url.replace(attachment.id, other.id),
+          `${path}?link=${fixture.token}`,
+          path,
+        ])
+          expect(await codeOf(await fixture.gateway.fetch(refused))).toEqual([401, 'unauthenticated']);
+        expect(await codeOf(await fixture.gateway.fetch(`${url}&more=1`))).toEqual([400, 'invalid']);
+      });
+
+      it('are refused to who may not see them, and no link is an access token', async () => {
+        expect(await codeOf(await linkTo(attachment.id, fixture.strangersToken))).toEqual([404, 'not_found']);
+        const gone = await upload(text('gone'), 'gone.txt');
+        const url = await urlOf(gone.id);
+        fixture.rows.delete(gone.id);
+        expect(await codeOf(await fixture.gateway.fetch(url))).toEqual([404, 'not_found']);
+        const token = new URL(url, 'http://localhost').searchParams.get('link')!;
+        expect((await fixture.gateway.fetch('/api/v1/users/me', { token })).status).toBe(401);
+        expect(fixture.gateway.logged.join('')).not.toContain(token);
+      });
+    });
+
     it('are not sent for a range outside the file, nor again to a client that has them', async () => {
       for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
         const outside = await get(attachment.id, { range });

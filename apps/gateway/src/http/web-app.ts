@@ -30,7 +30,7 @@ const pageHeaders = {
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self' blob:",
-    'media-src blob:',
+    "media-src 'self' blob:",
     "connect-src 'self'",
     "font-src 'self'",
     "manifest-src 'self'",

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChatError, type Attachment, type RequestPayload } from '@parley/contracts';
-import { TestGateway } from './test-gateway.js';
+import { ChatError, fileToken, type Attachment, type RequestPayload } from '@parley/contracts';
+import { TestGateway, type Person } from './test-gateway.js';
 import { S3Server } from './s3-server.js';
 
 type Recorded = RequestPayload<'attachment.record.v1'>;
@@ -35,6 +35,8 @@ export class FileFixture {
   readonly reserved = new Map<string, { userId: string; bytes: number }>();
   /** The rows of attachments, as the services keep them. Here only the uploader may see one. */
   readonly rows = new Map<string, Row>();
+  /** Time for which links are valid. */
+  linkSeconds = 300;
   recordFails: ChatError | undefined;
   /** Recording waits for this. */
   recording: (() => Promise<void>) | undefined;
@@ -132,6 +134,18 @@ export class FileFixture {
     return [answer.status, Number(answer.headers.get('upload-offset')), Number(answer.headers.get('upload-length'))];
   };
 
+  /** The token of a link, as auth signs it. */
+  private async signFile(
+    gateway: TestGateway,
+    claims: Record<string, string>,
+  ): Promise<{ token: string; expiresAt: string }> {
+    const exp = Math.floor(Date.now() / 1000) + this.linkSeconds;
+    const { typ, audience: aud } = fileToken;
+    const user = { user: { id: claims['sub']!, kind: 'person' }, sessionId: claims['sid']! } as Person;
+    const token = await gateway.token(user, { header: { typ }, claims: { ...claims, aud, exp } });
+    return { token, expiresAt: new Date(exp * 1000).toISOString() };
+  }
+
   private open(): Promise<TestGateway> {
     return TestGateway.start(
       {
@@ -150,6 +164,8 @@ export class FileFixture {
             if (row?.userId !== userId) throw new ChatError('not_found');
             return { attachment: row.attachment, key: row.key };
           },
+          'auth.file-token.v1': ({ userId, sessionId, kind, attachmentId }) =>
+            this.signFile(starting, { sub: userId, sid: sessionId, kind, file: attachmentId }),
           'attachment.sweep.v1': () => ({ dropped: this.dropped }),
           'attachment.forget.v1': ({ ids }) => (this.forgotten.push(...ids), {}),
         }),

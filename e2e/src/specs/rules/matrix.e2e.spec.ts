@@ -1,5 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { callNames, calls, ChatError, type Call, type CallName } from '@parley/contracts';
+import {
+  callNames,
+  calls,
+  ChatError,
+  type Attachment,
+  type Call,
+  type CallName,
+  type CallOutput,
+  type Message,
+} from '@parley/contracts';
 import { ChatClient } from '@parley/testing';
 import { actors, matrix, type Actor, type Entry, type Expected, type Place } from './matrix.js';
 import { shared, type Deployment } from '../../deployments/modes.js';
@@ -20,6 +30,19 @@ async function outcome(name: CallName, by: ChatClient, over: Interface, input: u
     if (error instanceof ChatError) return error.code;
     throw error;
   }
+}
+
+/** Sends a message with a file. */
+async function sendFile(by: ChatClient, conversationId: string): Promise<CallOutput<'message.send'>> {
+  const form = new FormData();
+  form.append('file', new Blob(['hello']), 'hello.txt');
+  const uploaded = await fetch(new URL('/api/v1/attachments', by.url), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${by.session.accessToken}` },
+    body: form,
+  });
+  const { id } = (await uploaded.json()) as Attachment;
+  return by.call('message.send', { conversationId, clientId: randomUUID(), body: 'hello', attachmentIds: [id] });
 }
 
 describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start) => {
@@ -60,23 +83,24 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
       memberIds,
     });
     const conversationId = conversation.id;
-    const { message } = await people.member.send(conversationId, 'hello');
+    const { message } = await sendFile(people.member, conversationId);
     const update = (who: keyof typeof people, change: object) =>
       creator.http('member.update', { conversationId, userId: people[who].user.id, ...change });
     await update('admin', { role: 'admin' });
     await update('muted', { status: 'muted' });
     await update('banned', { status: 'banned' });
     await creator.http('member.remove', { conversationId, userId: people.former.user.id });
-    return placeOf(conversationId, message.id);
+    return placeOf(conversationId, message);
   }
 
-  async function placeOf(conversationId: string, messageId: string): Promise<Place> {
+  async function placeOf(conversationId: string, { id: messageId, attachments }: Message): Promise<Place> {
     const created = await people.creator
       .http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' })
       .catch(() => people.blocked.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }));
     return {
       conversationId,
       messageId,
+      attachmentId: attachments[0]!.id,
       outsider: people.outsider.user.id,
       victim: people.victim.user.id,
       peer: people.peer.user.id,
@@ -90,8 +114,8 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
       kind: 'direct',
       memberIds: [people.peer.user.id],
     });
-    const { message } = await people.blocked.send(conversation.id, 'hello');
-    return placeOf(conversation.id, message.id);
+    const { message } = await sendFile(people.blocked, conversation.id);
+    return placeOf(conversation.id, message);
   }
 
   /** The direct conversation with its webhook, or a new webhook if that was deleted. */

@@ -26,6 +26,8 @@ export interface Place {
   readonly conversationId: string;
   /** A message by `member`; in the direct conversation by `blocked`. */
   readonly messageId: string;
+  /** The file of a message. */
+  readonly attachmentId: string;
   /** A user who is not a member; a plain member; the other member of the direct conversation. */
   readonly outsider: string;
   readonly victim: string;
@@ -181,6 +183,8 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'receipt.read': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'unread.list': own(nothing),
   'notification.list': own(nothing),
+
+  'attachment.link': place({ ...reads, banned: 'not_found' }, ({ attachmentId }) => ({ attachmentId })),
 
   typing: place(writes, ({ conversationId }) => ({ conversationId, active: true })),
   'peer.signal': place(
