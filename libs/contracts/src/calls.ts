@@ -724,6 +724,15 @@ export const calls = {
     input: z.strictObject({ ...conversationId, ...listInput }),
     output: page(Message),
   }),
+  'message.files': call({
+    summary: 'The messages with files, newest first',
+    auth: 'session',
+    service: 'history',
+    via: 'query',
+    http: route('GET', '/conversations/:conversationId/files', 200, { query: list }),
+    input: z.strictObject({ ...conversationId, ...listInput }),
+    output: page(Message),
+  }),
   'reaction.add': call({
     summary: 'React to a message',
     auth: 'session',

@@ -15,6 +15,7 @@ const LARGE: ReadonlySet<CallName> = new Set<CallName>([
   'unread.list',
   'sync',
   'message.pins',
+  'message.files',
   'message.edits',
   'drawing.get',
   'notification.list',

@@ -229,6 +229,7 @@ const costs: Partial<Record<CallName, number>> = {
   sync: 5,
   'message.search': 5,
   'message.pins': 2,
+  'message.files': 2,
   'message.edits': 2,
   'drawing.get': 5,
   'notification.list': 5,

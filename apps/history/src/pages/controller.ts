@@ -6,7 +6,7 @@ import { Database } from '@parley/store';
 import { Settings } from '../config.js';
 import { inSnapshot } from '../snapshot.js';
 import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
-import { listEdits, listPins } from './message-lists.js';
+import { listEdits, listFiles, listPins } from './message-lists.js';
 import { listNotifications } from './notifications.js';
 import { isSent, openRange, rangeOf, readPage } from './messages.js';
 
@@ -86,6 +86,14 @@ export class PagesController {
   ): Promise<RequestAnswer<'message.pins.v1'>> {
     const { id } = await requireMember(this.database, input.conversationId, caller.userId);
     return listPins(this.database, caller.userId, id, input);
+  }
+
+  @MessagePattern<string>('message.files.v1')
+  async files(
+    @Payload() { caller, input }: RequestPayload<'message.files.v1'>,
+  ): Promise<RequestAnswer<'message.files.v1'>> {
+    const { id } = await requireMember(this.database, input.conversationId, caller.userId);
+    return listFiles(this.database, caller.userId, id, input);
   }
 
   @MessagePattern<string>('message.edits.v1')

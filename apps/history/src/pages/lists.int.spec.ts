@@ -114,6 +114,24 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await on.service.ask('notification.list.v1', ben, {})).toEqual({ items: [] });
   });
 
+  it('lists the messages with files by pages, newest first, without deleted ones, for members only', async () => {
+    const [anna, ben, gone] = [newId(), newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben, gone]);
+    await chat.messages(conversationId, anna, 6);
+    for (const seq of [2, 3, 5, 6, 7]) await chat.attach(await chat.attachment(anna), conversationId, seq);
+    await chat.erase(conversationId, 6);
+    await chat.leave(conversationId, gone);
+    const listed = await on.service.all('message.files.v1', ben, { conversationId });
+    expect(listed.map(({ seq, attachments }) => [seq, attachments.length])).toEqual([
+      [7, 1],
+      [5, 1],
+      [3, 1],
+      [2, 1],
+    ]);
+    for (const userId of [gone, newId()])
+      expect(await codeOf(on.service.ask('message.files.v1', userId, { conversationId }))).toBe('not_found');
+  });
+
   it('shows the replaced bodies of a message to creator and admins', async () => {
     const [anna, ben, cara, stranger] = [newId(), newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara]);

@@ -21,6 +21,8 @@ import { ChatError, Position, type CallInput, type CallOutput, type Message } fr
 import type { Row, Sql } from '@parley/store';
 import { z } from 'zod';
 
+const OnePosition = z.tuple([Position]);
+
 const PINS = `
   select ${messageColumns('m')} from chat.message m
   where m.conversation_id = $1 and m.pinned_at is not null and m.deleted_at is null and ($2::timestamptz is null or (m.pinned_at, m.id) < ($2::timestamptz, $3::uuid))
@@ -40,6 +42,27 @@ export async function listPins(
     (row) => [row.pinned_at!, row.id],
   );
   return { items: await withOwnReactions(sql, userId, rows.map(toMessage)), ...next };
+}
+
+const FILES = `
+  select ${messageColumns('m')} from chat.message m
+  where m.conversation_id = $1 and m.attachments is not null and m.deleted_at is null and ($2::bigint is null or m.seq < $2)
+  order by m.seq desc limit $3`;
+
+/** A conversation's messages with files, newest first. Does not check access. */
+export async function listFiles(
+  sql: Sql,
+  userId: string,
+  conversationId: string,
+  { cursor, limit = DEFAULT_LIMIT }: ListRequest,
+): Promise<Page<Message>> {
+  const before = cursor === undefined ? undefined : decodeCursor('files', OnePosition, cursor)[0];
+  const rows = await sql.query<MessageRow>(FILES, [conversationId, before, limit + 1]);
+  const items = fitting(rows.slice(0, limit));
+  return {
+    items: await withOwnReactions(sql, userId, items.map(toMessage)),
+    ...(rows.length > items.length ? { nextCursor: encodeCursor('files', [items.at(-1)!.seq]) } : {}),
+  };
 }
 
 export const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
@@ -69,7 +92,6 @@ export async function requireMessage(
 const EDITS = `
   select e.rev, e.body, e.edited_at from chat.message_edit e
   where e.conversation_id = $1 and e.message_id = $2 and ($3::bigint is null or e.rev < $3) order by e.rev desc limit $4`;
-const EditPosition = z.tuple([Position]);
 interface EditRow extends Row {
   rev: number;
   body: string;
@@ -84,7 +106,7 @@ export async function listEdits(
 ): Promise<CallOutput<'message.edits'>> {
   const { access, deleted } = await requireMessage(sql, userId, messageId);
   if (!outranks(access.role, 'member')) throw new ChatError('forbidden', 'Only creator and admins see edits');
-  const before = cursor === undefined ? undefined : decodeCursor('edits', EditPosition, cursor)[0];
+  const before = cursor === undefined ? undefined : decodeCursor('edits', OnePosition, cursor)[0];
   const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [access.id, messageId, before, limit + 1]);
   const items = fitting(rows.slice(0, limit));
   return {

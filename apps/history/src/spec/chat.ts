@@ -149,6 +149,11 @@ export class Chat {
       `insert into chat.message_attachment (attachment_id, conversation_id, message_id) select $1, conversation_id, id from chat.message where conversation_id = $2 and seq = $3`,
       [attachmentId, conversationId, seq],
     );
+    const attachment = { id: attachmentId, name: 'a.png', mediaType: 'image/png', size: 70 };
+    await this.sql.query(
+      `update chat.message set attachments = coalesce(attachments, '[]') || $3::jsonb where conversation_id = $1 and seq = $2`,
+      [conversationId, seq, JSON.stringify([attachment])],
+    );
   }
   erase = (conversationId: string, seq: number) =>
     this.change(

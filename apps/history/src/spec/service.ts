@@ -125,6 +125,7 @@ export class Service {
       | 'conversation.list.v1'
       | 'message.pins.v1'
       | 'notification.list.v1'
+      | 'message.files.v1'
       | 'message.edits.v1'
       | 'message.search.v1'
       | 'contact.list.v1'

@@ -170,6 +170,7 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'message.pin': place({ ...moderates, blocked: 'blocked' }, message),
   'message.unpin': place({ ...moderates, blocked: 'blocked' }, message),
   'message.pins': place(reads, conversation),
+  'message.files': place(reads, conversation),
   'reaction.add': place(writes, ({ messageId }) => ({ messageId, emoji: '👍' })),
   'reaction.remove': place(writes, ({ messageId }) => ({ messageId, emoji: '👍' })),
   'message.search': place(reads, ({ conversationId }) => ({ conversationId, q: 'hello' })),

@@ -8,6 +8,7 @@ import { Migration0007People } from './0007-people.js';
 import { Migration0008Replies } from './0008-replies.js';
 import { Migration0009Bots } from './0009-bots.js';
 import { Migration0010Spelling } from './0010-spelling.js';
+import { Migration0011MessageFiles } from './0011-message-files.js';
 
 /** The table of executed migrations. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
@@ -24,6 +25,7 @@ export const migrations = [
   { name: '0008-replies', class: Migration0008Replies },
   { name: '0009-bots', class: Migration0009Bots },
   { name: '0010-spelling', class: Migration0010Spelling },
+  { name: '0011-message-files', class: Migration0011MessageFiles },
 ];
 
 /** The database roles of the services. */

@@ -19,7 +19,8 @@ async function downgrade(database: Database): Promise<void> {
     `drop table auth.webhook_purge`,
     `drop table chat.bot`,
     `alter table auth."user" drop column bare_skeleton`,
-    `delete from parley.migration where name in ('0005-names', '0006-folding', '0007-people', '0009-bots', '0010-spelling')`,
+    `drop index chat.message_files`,
+    `delete from parley.migration where name in ('0005-names', '0006-folding', '0007-people', '0009-bots', '0010-spelling', '0011-message-files')`,
   ])
     await database.query(statement);
 }
