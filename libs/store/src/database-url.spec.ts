@@ -57,6 +57,8 @@ describe('the address of a database', () => {
     ['postgres://u:hunter22@h:0/db', /between 1 and 65535/],
     ['postgres://u:hunter22@h:65536/db', /between 1 and 65535/],
     ['postgres://u:hunter22@h:12x/db', /cannot be read/],
+    ['postgres://u:hunter22@h/db # ours', /white space/],
+    ['postgres://u:hunter22@h/db\n', /white space/],
     ['postgres://u:hunter22%@h/db', /write % as %25/],
     ['postgres://u:hun/ter22@h/db', /cannot be read/],
     ['postgres://u:hunter22#@h/db', /cannot be read/],

@@ -97,6 +97,7 @@ export function withAccount(url: string, user: string, password: string): string
 const SHAPE = /^(postgres(?:ql)?:\/\/)(?:([^/?#]*)@)?([^@/?#]*(?:[/?][^#]*)?)$/;
 
 function parse(url: string): DatabaseUrl {
+  if (/\s/.test(url)) throw new UrlProblem('has white space: write a space in a name or password as %20');
   if (!/^postgres(ql)?:\/\//.test(url)) throw new UrlProblem('must begin with postgres:// or postgresql://');
   const [, , account, rest] = SHAPE.exec(url) ?? [];
   if (rest === undefined)
