@@ -16,7 +16,7 @@ WORKDIR /app
 COPY --from=manifests /app ./
 RUN npm ci && npm cache clean --force
 COPY . .
-RUN npx tsc -b apps/admin && npx vite build apps/web
+RUN npx tsc -b apps/admin && npx vite build apps/web && npx vite build libs/react-ui
 
 # What this one app needs at run time.
 FROM build AS image

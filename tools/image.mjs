@@ -63,9 +63,10 @@ if (import.meta.main) {
       for (const part of ['package.json', 'dist'])
         cpSync(join(from, part), join(to, part), { recursive: true, filter: useful });
   }
-  // The gateway serves the web app.
-  const web = join('apps', 'web', 'dist');
-  if (closure(packages, app).includes('apps/gateway')) cpSync(join(root, web), join(folder, web), { recursive: true });
+  // The gateway serves the web app, and the chat as an element.
+  if (closure(packages, app).includes('apps/gateway'))
+    for (const served of [join('apps', 'web', 'dist'), join('libs', 'react-ui', 'dist', 'embed')])
+      cpSync(join(root, served), join(folder, served), { recursive: true });
   cpSync(join(root, 'package.json'), join(folder, 'package.json'));
   symlinkSync(join('apps', app, 'dist', 'main.js'), join(folder, 'main.js'));
 }

@@ -172,7 +172,7 @@ async function install() {
   if (code !== 0) throw new Failure('npm ci failed');
 }
 
-/** The inputs of the web app. */
+/** The inputs of the web app and of the chat as an element. */
 const webSources = ['apps/web', 'libs/react-ui', 'libs/client/src', 'libs/contracts/src', 'package-lock.json'];
 
 /** A hash of their names, sizes and times. */
@@ -190,22 +190,25 @@ function webState() {
   return hash.digest('hex');
 }
 
-/** Builds the web app unless its inputs are unchanged. @param {string} node */
+/** Builds the web app and the chat as an element unless their inputs are unchanged. @param {string} node */
 export async function buildWeb(node) {
   const record = join(root, '.cache', 'web-build');
   const state = webState();
-  const done =
-    existsSync(join(root, 'apps', 'web', 'dist', 'index.html')) &&
-    existsSync(record) &&
-    readFileSync(record, 'utf8') === state;
-  if (done) return;
+  const outputs = [
+    ['apps/web', 'dist/index.html'],
+    ['libs/react-ui', 'dist/embed/parley-chat.js'],
+  ];
+  const isThere = outputs.every(([folder = '', file = '']) => existsSync(join(root, folder, file)));
+  if (isThere && existsSync(record) && readFileSync(record, 'utf8') === state) return;
   rmSync(record, { force: true });
-  const code = await run(
-    node,
-    [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', join(root, 'apps', 'web')],
-    { env: environment(node) },
-  );
-  if (code !== 0) throw new Failure('the web app could not be built');
+  for (const [folder = ''] of outputs) {
+    const code = await run(
+      node,
+      [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', join(root, folder)],
+      { env: environment(node) },
+    );
+    if (code !== 0) throw new Failure(`${folder} could not be built`);
+  }
   mkdirSync(dirname(record), { recursive: true });
   writeFileSync(record, state);
 }

@@ -9,8 +9,8 @@ const isOutside = /\.parley(?![\w-])|^(?:html|body|#app)\b/;
  */
 function scoped(selector) {
   if (selector.startsWith(':root')) return [selector.replace(':root', ROOT)];
-  // Themes and densities may be set for all, or for a part.
-  if (selector.startsWith('[data-')) return [`${ROOT}${selector}`, `${ROOT} ${selector}`];
+  // A theme may be set for all, or for a part. A product's own `.parley { … }` wins over it.
+  if (selector.startsWith('[data-')) return [`:where(${ROOT})${selector}`, `:where(${ROOT}) ${selector}`];
   return [`${ROOT} ${selector}`];
 }
 

@@ -16,7 +16,8 @@ followDensity();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 frameLogOf(client);
 refuseOtherDrops();
-if (import.meta.env.PROD) registerServiceWorker();
+// In a frame the server decides each time whether it may be shown.
+if (import.meta.env.PROD && self === top) registerServiceWorker();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
 document.addEventListener('visibilitychange', () =>
   document.visibilityState === 'visible' ? client.wake() : void client.flush(),

@@ -16,11 +16,12 @@ export interface StaticServer {
 
 /**
  * Serves files by path, as the gateway serves the web app. While `isUp` is false, it answers like a proxy whose server is
- * away.
+ * away. `headers`: more headers for all files.
  */
 export async function serveFiles(
   files: (path: string) => string | undefined,
   isUp = () => true,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<StaticServer> {
   const server = createServer(({ url = '' }, response) => {
     const path = url === '/' ? '/index.html' : url;
@@ -30,6 +31,7 @@ export async function serveFiles(
       .writeHead(200, {
         'content-type': mediaTypes[extname(path)] ?? 'application/octet-stream',
         'cache-control': path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache',
+        ...headers,
       })
       .end(body);
   });

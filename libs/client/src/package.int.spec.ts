@@ -4,9 +4,8 @@ import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startEmbedded, type ServiceProcess } from '@parley/testing';
+import { serveInstalledPackages, startEmbedded, type ServiceProcess } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serveInstalledPackages } from './spec/installed-registry.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const shell = platform() === 'win32';

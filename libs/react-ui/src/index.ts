@@ -1,5 +1,6 @@
 import { lazyPart } from './shared/error-boundary.tsx';
 
+export { Chat, type ChatProps } from './chat/chat.tsx';
 export { Composer } from './conversation/composer.tsx';
 export { ConversationPage } from './conversation/conversation-page.tsx';
 export { Members } from './conversation/members.tsx';

@@ -9,6 +9,7 @@ export type { PostgresOptions } from './servers/postgres.js';
 export type { RabbitOptions } from './servers/rabbit.js';
 export * from './servers/private-server.js';
 export * from './installed-commands.js';
+export * from './installed-registry.js';
 export * from './reverse-proxy.js';
 export * from './seeded.js';
 export * from './servers/servers.js';

@@ -196,6 +196,7 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
     else toast(reason);
   });
   const openPlace = useOpenPlace();
+  const section = useRef<HTMLElement>(null);
 
   const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumpCount }), []);
   const reply = useCallback(
@@ -218,12 +219,12 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
   const close = () => setPanel(undefined);
   const showMessage = (seq: number) => {
     jumpTo(seq);
-    if (matchMedia('(max-width: 980px)').matches) close();
+    if ((section.current?.closest('.parley')?.clientWidth ?? 0) <= 980) close();
   };
 
   return (
     <div className="conversation">
-      <section className="conversation-main" aria-label={strings.conversation.region}>
+      <section ref={section} className="conversation-main" aria-label={strings.conversation.region}>
         <ConversationHeader id={id} view={view} panel={panel} onPanel={toggle} />
         <IncomingCall id={id} onAccept={() => setPanel('peer')} />
         {isReady ? (

@@ -1,6 +1,6 @@
 import type { Conversation, Member, User } from '@parley/contracts';
 import { AtSign, MessageCircle } from 'lucide-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { readOnlyReason } from '../conversation/composer.tsx';
 import { draftsOf } from '../conversation/drafts.ts';
@@ -62,6 +62,7 @@ function Card({
   const { people } = useStrings();
   const client = useClient();
   const me = useMe();
+  const head = useRef<HTMLDivElement>(null);
   const openPlace = useOpenPlace();
   const isMe = user.id === me.id;
   useWatchedPresence(isMe ? [] : [user.id]);
@@ -77,18 +78,19 @@ function Card({
       onClose();
     });
   const mention = (id: string) => {
+    const root = head.current?.closest('.parley');
     const drafts = draftsOf(client);
     const { edit, text } = drafts.of(id);
     const before = edit ? edit.text : text;
     drafts.write(id, `${before}${before === '' || /\s$/.test(before) ? '' : ' '}@${user.username} `);
     // The composer can take the focus once the dialog is closed.
     flushSync(onClose);
-    document.querySelector<HTMLElement>('.composer textarea')?.focus();
+    root?.querySelector<HTMLElement>('.composer textarea')?.focus();
   };
   const kind = user.kind === 'person' ? undefined : people[user.kind];
   return (
     <>
-      <div className="card-head">
+      <div ref={head} className="card-head">
         <Avatar user={user} size={72} presence={presence?.state} />
         <div className="grow">
           <p className="muted cut">@{user.username}</p>

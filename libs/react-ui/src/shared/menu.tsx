@@ -37,7 +37,7 @@ export function Menu({ label, icon, items, className = 'icon-button', onToggle }
     if (step === undefined) return;
     event.preventDefault();
     const buttons = [...menu.current!.querySelectorAll('button')];
-    const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    const at = buttons.indexOf(event.target as HTMLButtonElement);
     buttons[(at + step + buttons.length) % buttons.length]?.focus();
   };
 

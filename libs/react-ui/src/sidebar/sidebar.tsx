@@ -26,8 +26,11 @@ import { currentStrings, useStrings } from '../strings/strings.tsx';
 import { useSearch } from '../shared/search.ts';
 import { useIsGone } from '../shared/undo.ts';
 
-/** The user's conversations, and a search over conversations, people and messages. */
-export function Sidebar({ onFind }: { readonly onFind: () => void }) {
+/**
+ * The user's conversations, and a search over conversations, people and messages. `onFind` opens a dialog that finds
+ * everything; without it there is no button for it.
+ */
+export function Sidebar({ onFind }: { readonly onFind?: () => void }) {
   const { sidebar } = useStrings();
   const [query, setQuery] = useState('');
   const [creating, setCreating] = useState(false);
@@ -36,16 +39,18 @@ export function Sidebar({ onFind }: { readonly onFind: () => void }) {
     <aside className="side" aria-label={sidebar.region}>
       <header className="side-head">
         <h1 tabIndex={-1}>{sidebar.title}</h1>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={sidebar.findAnything}
-          title={sidebar.findAnything}
-          aria-keyshortcuts="Control+K Meta+K"
-          onClick={onFind}
-        >
-          <TextSearch size={20} />
-        </button>
+        {onFind && (
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={sidebar.findAnything}
+            title={sidebar.findAnything}
+            aria-keyshortcuts="Control+K Meta+K"
+            onClick={onFind}
+          >
+            <TextSearch size={20} />
+          </button>
+        )}
         <button
           type="button"
           className="icon-button"

@@ -74,6 +74,14 @@ export const en = {
     refused: (reason: string) => reason,
   },
 
+  /** The whole chat as a part of another page. */
+  chat: {
+    pick: 'Pick a conversation',
+    offline: 'No connection to the server. What you write is sent when it is back.',
+    signedOut: 'You are not signed in.',
+    expired: 'Your session has ended.',
+  },
+
   sidebar: {
     region: 'Conversations',
     title: 'Chats',

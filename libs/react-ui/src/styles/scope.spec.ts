@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { scope } from '@parley/react-ui/scope';
+import { scope } from '../../scope.mjs';
 import postcss from 'postcss';
 import { expect, it } from 'vitest';
 
@@ -14,8 +14,8 @@ it('styles apply below the class parley only', () => {
     .root.walkRules(({ selectors: own }) => void selectors.push(...own));
   expect(selectors).toEqual([
     '.parley',
-    ".parley[data-theme='dusk']",
-    ".parley [data-theme='dusk']",
+    ":where(.parley)[data-theme='dusk']",
+    ":where(.parley) [data-theme='dusk']",
     '.parley *',
     '.parley .a',
     '.parley .b > button:hover',
