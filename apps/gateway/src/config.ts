@@ -10,13 +10,16 @@ const scale = z
   .pipe(z.number().positive().max(1_000_000));
 
 const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
-const origins = z
-  .string()
-  .transform((text) => text.split(',').map((origin) => origin.trim()))
-  .refine(
-    (list) => (list.length === 1 && list[0] === '*') || list.every(isOrigin),
-    'must be * or origins like https://chat.example.org, separated by commas',
-  );
+const originList = z.string().transform((text) => text.split(',').map((origin) => origin.trim()));
+const origins = originList.refine(
+  (list) => (list.length === 1 && list[0] === '*') || list.every(isOrigin),
+  'must be * or origins like https://chat.example.org, separated by commas',
+);
+const listedOrigins = originList.refine(
+  // They go into a header, where other characters that a host name may have would mean something else.
+  (list) => list.every((origin) => isOrigin(origin) && /^https?:\/\/[\w.:[\]-]+$/.test(origin)),
+  'must be origins like https://intranet.example.org, separated by commas',
+);
 
 const hosts = z
   .string()
@@ -116,6 +119,11 @@ export const gatewayConfig = {
     .default([])
     .describe(
       'Origins whose pages may use HTTP and sockets besides the gateway’s own, separated by commas; * allows all. Clients that are no browsers send no Origin and are always allowed',
+    ),
+  EMBED_ORIGINS: listedOrigins
+    .default([])
+    .describe(
+      'Origins whose pages may show the web app in a frame, separated by commas. They need not be in ALLOWED_ORIGINS for that. Without it, none may',
     ),
   PUBLIC_URL: env
     .url('http', 'https')

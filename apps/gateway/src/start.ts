@@ -142,7 +142,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
     // The operator's proxy terminates TLS, so it decides whether clients must insist on it.
     strictTransportSecurity: false,
   });
-  app.use(await webApp(config.BASE_PATH));
+  app.use(await webApp({ basePath: config.BASE_PATH, embedders: config.EMBED_ORIGINS }));
   app.enableCors({ origin: origins.listed.includes('*') ? '*' : [...origins.listed], exposedHeaders, maxAge: 600 });
   app.use(json({ limit: config.LIMIT_PACKET_BYTES, verify: requireUtf8 }));
   app.useWebSocketAdapter(new SocketAdapter(app, origins, config));

@@ -8,12 +8,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { webApp } from './web-app.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'parley-web-'));
+const embedFolder = await mkdtemp(join(tmpdir(), 'parley-embed-'));
 const servers: Server[] = [];
 let url: string;
 
-async function serve(from: string, basePath = ''): Promise<string> {
+async function serve(from: string, basePath = '', embedders: readonly string[] = []): Promise<string> {
   const app = express().disable('x-powered-by');
-  app.use(await webApp(basePath, from));
+  app.use((_request, response, next) => {
+    response.setHeader('x-frame-options', 'SAMEORIGIN');
+    next();
+  });
+  app.use(await webApp({ basePath, embedders }, { app: from, embed: embedFolder }));
   app.use((_request, response) => void response.status(404).json({ code: 'not_found' }));
   const server = await new Promise<Server>((resolve) => {
     const listening = app.listen(0, '127.0.0.1', () => resolve(listening));
@@ -28,11 +33,12 @@ beforeAll(async () => {
   await writeFile(join(folder, 'assets/index-abc.js'), 'console.log("parley");'.repeat(100));
   await writeFile(join(folder, 'sw.js'), 'addEventListener("fetch", () => undefined);');
   await writeFile(join(folder, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
+  await writeFile(join(embedFolder, 'parley-chat.js'), 'customElements.define();');
   url = await serve(folder);
 });
 afterAll(async () => {
   for (const server of servers) server.close();
-  await rm(folder, { recursive: true, force: true });
+  for (const made of [folder, embedFolder]) await rm(made, { recursive: true, force: true });
 });
 
 describe('the web app', () => {
@@ -103,6 +109,36 @@ describe('the web app', () => {
     expect(answer.headers.get('content-type')).toContain('text/javascript');
     expect(answer.headers.get('cache-control')).toBe('no-cache');
     expect(answer.headers.get('content-security-policy')).toBe("default-src 'none'; connect-src 'self'");
+  });
+
+  it('allows no page to show the app in a frame, or only those that the operator lists', async () => {
+    const framesOf = async (from: string, path: string) => {
+      const { headers } = await fetch(from + path);
+      return [
+        /frame-ancestors [^;]*/.exec(headers.get('content-security-policy') ?? '')?.[0],
+        headers.get('x-frame-options'),
+      ];
+    };
+    expect(await framesOf(url, '/')).toEqual(["frame-ancestors 'none'", 'SAMEORIGIN']);
+    const embedded = await serve(folder, '', ['https://a.example', 'https://b.example:8443']);
+    expect(await framesOf(embedded, '/c/0198c2f0-0000-7000-8000-000000000000')).toEqual([
+      'frame-ancestors https://a.example https://b.example:8443',
+      null,
+    ]);
+    expect(await framesOf(embedded, '/api')).toEqual([undefined, 'SAMEORIGIN']);
+  });
+
+  it('serves the chat as an element to pages of every origin, and the app’s own files to none', async () => {
+    const element = await fetch(`${url}/embed/parley-chat.js`);
+    expect(await element.text()).toBe('customElements.define();');
+    const sharing = ({ headers }: Response) =>
+      ['cross-origin-resource-policy', 'access-control-allow-origin', 'cache-control'].map((name) => headers.get(name));
+    expect(sharing(element)).toEqual(['cross-origin', '*', 'no-cache']);
+    expect(sharing(await fetch(`${url}/favicon.svg`))).toEqual(['same-origin', null, 'no-cache']);
+    const etag = element.headers.get('etag')!;
+    const again = await fetch(element.url, { headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' } });
+    expect(again.status).toBe(304);
+    expect((await fetch(`${url}/embed/gone.js`)).status).toBe(404);
   });
 
   it('answers HEAD without a body', async () => {

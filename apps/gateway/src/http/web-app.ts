@@ -8,6 +8,8 @@ import type { NextFunction, Request, Response } from 'express';
 
 /** The output of `vite build`, as seen from `src/http` and from `dist/http`. */
 const buildFolder = fileURLToPath(new URL('../../../web/dist', import.meta.url));
+/** The output of `vite build` of the chat as an element, for other pages. */
+const embedFolder = fileURLToPath(new URL('../../../../libs/react-ui/dist/embed', import.meta.url));
 
 const mediaTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -24,7 +26,8 @@ const mediaTypes: Readonly<Record<string, string>> = {
 /** Addresses inside the app. All have the same page, which reads its own address. */
 const pagePaths = /^\/(?:|rooms|people|about|activity|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
-const pageHeaders = {
+/** `embedders`: the origins whose pages may show this one in a frame. */
+const pageHeadersFor = (embedders: readonly string[]) => ({
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
@@ -37,14 +40,14 @@ const pageHeaders = {
     "worker-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'none'",
+    `frame-ancestors ${embedders.length === 0 ? "'none'" : embedders.join(' ')}`,
     "require-trusted-types-for 'script'",
     // This one policy returns a constant: the service worker's address.
     'trusted-types parley-worker',
   ].join('; '),
   'permissions-policy': 'camera=(), geolocation=(), microphone=(self), payment=(), usb=()',
   'cross-origin-opener-policy': 'same-origin',
-};
+});
 
 /**
  * The service worker keeps the page for the time when the server is unavailable. It is never served from a browser's
@@ -61,6 +64,20 @@ interface Asset {
   readonly gzipped?: Buffer;
 }
 
+/** Where other pages find the chat as an element. */
+const EMBED = '/embed';
+const embedHeaders = { 'cross-origin-resource-policy': 'cross-origin', 'access-control-allow-origin': '*' };
+
+interface Folders {
+  readonly app: string;
+  readonly embed: string;
+}
+
+interface WebAppOptions {
+  readonly basePath?: string;
+  readonly embedders?: readonly string[];
+}
+
 const PAGE = '/index.html';
 const notBuilt =
   'Parley’s web app was not built. `npm start` builds it, and so does `npm run build -w apps/web`. The API is at /api/docs.\n';
@@ -68,19 +85,23 @@ const notBuilt =
 /**
  * Serves the built web app beside the API: the page at its addresses, files by their names. All files are read once,
  * when the gateway starts, so no path of a request ever reaches the disk. Other requests pass on. If the app was not
- * built, the page is a hint in plain text. `basePath`: what browsers have in front of these addresses.
+ * built, the page is a hint in plain text. `basePath`: what browsers have in front of these addresses. `embedders`: the
+ * origins whose pages may show the app in a frame.
  */
 export async function webApp(
-  basePath = '',
-  folder = buildFolder,
+  { basePath = '', embedders = [] }: WebAppOptions = {},
+  folders: Folders = { app: buildFolder, embed: embedFolder },
 ): Promise<(request: Request, response: Response, next: NextFunction) => void> {
-  const assets = await load(folder, basePath);
+  const [app, embed] = await Promise.all([load(folders.app, '', basePath), load(folders.embed, EMBED)]);
+  const assets = new Map([...app, ...embed]);
+  const pageHeaders = pageHeadersFor(embedders);
   return (request, response, next) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return next();
     const { path } = request;
     const isPage = pagePaths.test(path);
     const asset = isPage ? assets.get(PAGE) : path === PAGE ? undefined : assets.get(path);
-    if (asset) return send(asset, path, isPage, request, response);
+    if (isPage && embedders.length > 0) response.removeHeader('x-frame-options');
+    if (asset) return send(asset, path, isPage ? pageHeaders : undefined, request, response);
     if (path === '/') return void response.type('text/plain').setHeader('cache-control', 'no-cache').send(notBuilt);
     next();
   };
@@ -89,7 +110,7 @@ export async function webApp(
 function send(
   { type, etag, body, gzipped }: Asset,
   path: string,
-  isPage: boolean,
+  pageHeaders: Readonly<Record<string, string>> | undefined,
   request: Request,
   response: Response,
 ): void {
@@ -100,8 +121,9 @@ function send(
     'cross-origin-resource-policy': 'same-origin',
     // Vite puts a hash of the content into these names.
     'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ...(isPage && pageHeaders),
+    ...pageHeaders,
     ...(path === WORKER && workerHeaders),
+    ...(path.startsWith(`${EMBED}/`) && embedHeaders),
   });
   if (request.fresh) return void response.status(304).end();
   const encoded = gzipped !== undefined && request.acceptsEncodings('gzip') === 'gzip' ? gzipped : undefined;
@@ -109,7 +131,8 @@ function send(
   response.end(request.method === 'HEAD' ? undefined : (encoded ?? body));
 }
 
-async function load(folder: string, basePath: string): Promise<ReadonlyMap<string, Asset>> {
+/** `at`: the address of the folder, below the base path. */
+async function load(folder: string, at: string, basePath = ''): Promise<ReadonlyMap<string, Asset>> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const bodies = new Map<string, Buffer>(
@@ -119,7 +142,7 @@ async function load(folder: string, basePath: string): Promise<ReadonlyMap<strin
           .slice(folder.length + 1)
           .split(sep)
           .join('/');
-        return [`/${name}`, await readFile(file)] as const;
+        return [`${at}/${name}`, await readFile(file)] as const;
       }),
     ),
   );

@@ -101,5 +101,10 @@ describe('starting', () => {
     expect(
       loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080' }).ALLOWED_ORIGINS,
     ).toEqual(['https://a.example', 'http://b.example:8080']);
+    const embed = (EMBED_ORIGINS: string) => loadConfig(gatewayConfig, { EMBED_ORIGINS }).EMBED_ORIGINS;
+    expect(embed('https://a.example, http://[::1]:8080')).toEqual(['https://a.example', 'http://[::1]:8080']);
+    expect(loadConfig(gatewayConfig, {}).EMBED_ORIGINS).toEqual([]);
+    for (const refused of ['*', 'https://a.example/', "'self'", 'https://a.example;sandbox', 'blob:https://a.example'])
+      expect(() => embed(refused)).toThrow(/EMBED_ORIGINS/);
   });
 });
