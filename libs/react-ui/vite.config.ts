@@ -36,6 +36,7 @@ export default defineConfig(({ mode }) => ({
       : {
           target: 'es2022',
           outDir: 'dist/embed',
+          chunkSizeWarningLimit: 1_000,
           reportCompressedSize: false,
           lib: { entry: 'src/element/parley-chat.tsx', formats: ['es'], fileName: 'parley-chat' },
           rolldownOptions: { output: { codeSplitting: false, minify: true } },

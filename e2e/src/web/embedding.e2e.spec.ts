@@ -23,7 +23,8 @@ const hostScript = `
   for (const type of ['ready', 'unread', 'conversation', 'error'])
     document.querySelector('parley-chat').addEventListener(type, ({ detail }) => hostPage.heard.push({ type, detail }));
 `;
-const hostStyles = 'html, body { height: 100%; margin: 0; } * { color: rgb(255, 0, 0); } button { display: none; }';
+const hostStyles =
+  'html, body, main { height: 100%; margin: 0; } main { display: flex; flex-direction: column; } parley-chat { flex: 1; min-height: 0; } * { color: rgb(255, 0, 0); } button { display: none; }';
 
 let server: ServiceProcess;
 let dataDir: string;
@@ -57,12 +58,12 @@ beforeAll(async () => {
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join('; ');
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   for (const one of [host, framing, stranger]) one?.close();
   await server?.stop();
   await rm(dataDir, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 // After the server has started.
 const browser = useTestBrowser(() => server.url);
@@ -89,12 +90,12 @@ it('a page of another origin shows the chat as an element, which its strict poli
 
   await page.getByRole('button', { name: /Ben.*Hello, Ann/ }).click();
   await page.getByRole('log', { name: 'Messages' }).getByText('Hello, Ann').waitFor();
+  await eventually(async () => (await heard(page, 'unread')).some(({ count }) => count === 1));
+  await eventually(async () => (await heard(page, 'unread')).at(-1)?.['count'] === 0, { timeoutMs: 20_000 });
   await sendText(page, 'Hello, Ben');
   await ben.waitFor('message:new', ({ message }) => message.body === 'Hello, Ben');
   expect(await heard(page, 'ready')).toEqual([{ userId: ann.user.id }]);
   expect((await heard(page, 'conversation')).at(-1)).toEqual({ id });
-  await eventually(async () => (await heard(page, 'unread')).some(({ count }) => count === 1));
-  await eventually(async () => (await heard(page, 'unread')).at(-1)?.['count'] === 0);
   const color = await page
     .getByText('Hello, Ann')
     .last()

@@ -171,7 +171,9 @@ export class ParleyChatElement extends HTMLElement {
         if (ended.aborted) return;
         this.fail(error);
         if (error instanceof ParleyError && error.code !== 'unavailable') {
+          // Nothing of the user before is shown under a token that is refused.
           this.whileSignedOut = 'expired';
+          void client.logout();
           return this.render();
         }
         this.retryTimer = setTimeout(

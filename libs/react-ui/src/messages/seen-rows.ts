@@ -16,9 +16,17 @@ const TOLERANCE = 1;
 export const endingWithin = (rows: Iterable<RowEnd>, { top, bottom }: Edges): number[] =>
   [...rows].filter((row) => row.bottom > top && row.bottom <= bottom + TOLERANCE).map(({ seq }) => seq);
 
-/** Whether somebody can be looking at the page: it is visible, has the focus, and no dialog is in front of it. */
-export const isAttended = (): boolean =>
-  document.visibilityState === 'visible' && document.hasFocus() && !document.querySelector('dialog:modal');
+/** Whether somebody can be looking at the page, or the element: it is visible, has the focus, and no dialog is in front. */
+export const isAttended = (within?: Element): boolean =>
+  document.visibilityState === 'visible' &&
+  document.hasFocus() &&
+  [document, rootOf(within)].every((root) => !root.querySelector('dialog:modal'));
+
+/** The document, or the shadow root that the element is in: neither sees into the other. */
+function rootOf(element: Element | undefined): Document | ShadowRoot {
+  const root = element?.getRootNode();
+  return root instanceof ShadowRoot ? root : document;
+}
 
 /**
  * Reports the rows of a scroller (`data-seq`) that have been seen: their end was in the viewport when a frame was
@@ -68,8 +76,9 @@ export class SeenRows {
     const box = this.scroller.getBoundingClientRect();
     const edges = { top: Math.max(box.top, 0), bottom: Math.min(box.bottom, innerHeight) };
     this.cover.disconnect();
-    if (!isAttended() || this.isCovered(box.left + box.width / 2, (edges.top + edges.bottom) / 2)) {
-      this.cover.observe(document.body, { subtree: true, childList: true, attributeFilter: ['open'] });
+    if (!isAttended(this.scroller) || this.isCovered(box.left + box.width / 2, (edges.top + edges.bottom) / 2)) {
+      for (const root of new Set([document, rootOf(this.scroller)]))
+        this.cover.observe(root, { subtree: true, childList: true, attributeFilter: ['open'] });
       return;
     }
     const rows = Array.from(this.scroller.querySelectorAll<HTMLElement>('[data-seq]'), (row) => ({
@@ -82,7 +91,7 @@ export class SeenRows {
 
   /** Whether something that is not part of the timeline is in front of this point. */
   private isCovered(x: number, y: number): boolean {
-    const front = document.elementFromPoint(x, y);
+    const front = rootOf(this.scroller).elementFromPoint(x, y);
     return front !== null && !this.scroller.parentElement?.contains(front);
   }
 }

@@ -110,7 +110,7 @@ export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
     setUnreadPlace(unreadPlaceOf(client.getState().conversations.get(id), box));
     if (atEnd) {
       anchor.current = 'bottom';
-      if (isAttended() || followed.current === Infinity)
+      if (isAttended(box) || followed.current === Infinity)
         followed.current = latest.current.rows.findLast(({ message }) => !message.local)?.message.seq ?? 0;
       return;
     }
