@@ -10,6 +10,7 @@ const timeFactor = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** The slowest specs. `npm test` runs them; `SHORT=1`, the run for every change, leaves them out. */
 const slow = [
   'e2e/src/specs/{documents/*,rules/{matrix,refusals},reliability/{presence,gateways,crash}}.e2e.spec.ts',
+  'e2e/src/web/firefox.e2e.spec.ts',
   'libs/{testing/src/servers/private-server,store/src/pglite/{pglite,full-disk}}.int.spec.ts',
   'apps/{admin/src/{main,data/*},terminal/src/terminal,standalone/src/{embedded,full-disk}}.int.spec.ts',
 ];

@@ -1,8 +1,7 @@
 /** Chromium for tests. It is an entry of its own, so that other tests need not load Playwright. */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { chromium, type Browser, type BrowserServer } from 'playwright-core';
 import { installPackages } from '../servers/programs.js';
+import { firstExecutable } from './executables.js';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const flags = [
@@ -20,24 +19,11 @@ const flags = [
   '--use-fake-ui-for-media-stream',
 ];
 
-function findChromium(): string | undefined {
-  const paths = (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .flatMap((folder) => names.map((name) => join(folder, name)));
-  return [
-    process.env['TEST_CHROMIUM'],
-    ...paths,
+const findChromium = (): string | undefined =>
+  firstExecutable(process.env['TEST_CHROMIUM'], names, [
     '/Applications/Chromium.app/Contents/MacOS/Chromium',
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  ].find((path) => {
-    try {
-      if (path !== undefined) accessSync(path, constants.X_OK);
-      return path !== undefined;
-    } catch {
-      return false;
-    }
-  });
-}
+  ]);
 
 /**
  * Resolves with the path of a Chromium: the one of the variable `TEST_CHROMIUM`, or an installed one. If there is none,
