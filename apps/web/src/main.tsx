@@ -8,6 +8,7 @@ import { frameLogOf } from './protocol-log/frame-log.ts';
 import { registerServiceWorker } from './service-worker.ts';
 import { AppPlaces } from './shared/app-places.tsx';
 import { basePath } from './shared/base-path.ts';
+import { keepFocus } from './shared/keep-focus.ts';
 import { followDensity } from './settings/density.ts';
 import { followThemeChoice } from './settings/themes.ts';
 
@@ -16,6 +17,7 @@ followDensity();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 frameLogOf(client);
 refuseOtherDrops();
+keepFocus();
 // In a frame the server decides each time whether it may be shown.
 if (import.meta.env.PROD && self === top) registerServiceWorker();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());

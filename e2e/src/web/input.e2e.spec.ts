@@ -85,3 +85,41 @@ it('the tools of a message appear after a tap, stay under the finger, and take t
   await other.locator('.message-tools').waitFor();
   expect(await page.locator('.message-tools').count()).toBe(1);
 });
+
+it('the focus stays near when what had it goes away: after sending, reacting, deleting, and closing a panel', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  await openConversation(ann, ben);
+  const { page } = ann;
+  await field(page).fill('First');
+  const focused = () =>
+    page.evaluate(() => {
+      const { activeElement } = document;
+      return activeElement?.getAttribute('aria-label') ?? activeElement?.tagName;
+    });
+  const hasFocus = (name: string | RegExp) => eventually(async () => expect(await focused()).toMatch(name));
+  for (let at = 0; (await focused()) !== 'Send' && at < 5; at++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await hasFocus('Message');
+  await sendText(page, 'Second');
+  await messageRow(page, 'Second').waitFor();
+
+  await page.keyboard.press('Shift+Tab');
+  await messageRow(page, 'Second').focus();
+  await messageRow(page, 'Second').getByRole('button', { name: 'React' }).press('Enter');
+  await page.getByRole('group', { name: 'React' }).getByRole('button', { name: '🎉' }).press('Enter');
+  const reaction = messageRow(page, 'Second').getByRole('button', { name: /^🎉 1/ });
+  await reaction.press('Enter');
+  await reaction.waitFor({ state: 'detached' });
+  expect(await focused()).not.toBe('BODY');
+  await messageRow(page, 'Second').focus();
+  await messageRow(page, 'Second').getByRole('button', { name: 'More' }).press('Enter');
+  await page.getByRole('menuitem', { name: 'Delete' }).press('Enter');
+  await page.getByText('This message was deleted', { exact: true }).waitFor();
+  expect(await focused()).not.toBe('BODY');
+
+  await page.getByRole('button', { name: 'Search messages' }).press('Enter');
+  await page.getByRole('complementary', { name: 'Search messages' }).waitFor();
+  await page.keyboard.press('Escape');
+  await hasFocus('Search messages');
+});

@@ -126,7 +126,9 @@ function PersonEntry({ user, children }: { readonly user: User; readonly childre
       <button type="button" className="who-button grow" onClick={() => openPerson(user.id)}>
         <Avatar user={user} size={42} presence={state} />
         <span className="grow">
-          <span className="cut">{user.displayName}</span>
+          <span className="cut" dir="auto">
+            {user.displayName}
+          </span>
           <small className="cut">@{user.username}</small>
         </span>
       </button>

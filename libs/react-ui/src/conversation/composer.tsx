@@ -89,10 +89,15 @@ function Editor({ view }: { readonly view: ConversationView }) {
   }, [quoted?.id, id]);
   // The field grows with its text. Not every browser can do that by style sheet yet.
   useLayoutEffect(() => {
-    const box = field.current;
-    if (!box) return;
-    box.style.height = 'auto';
-    box.style.height = `${box.scrollHeight}px`;
+    const fit = () => {
+      const box = field.current;
+      if (!box) return;
+      box.style.height = 'auto';
+      box.style.height = `${box.scrollHeight}px`;
+    };
+    fit();
+    addEventListener('resize', fit);
+    return () => removeEventListener('resize', fit);
   }, [text]);
 
   const isEmpty = !hasVisibleText(text) && !files.some(({ attachment }) => attachment);
@@ -217,6 +222,8 @@ function Editor({ view }: { readonly view: ConversationView }) {
               <EmojiButton label={composer.emoji} icon={<Smile size={20} />} onPick={insert} />
               {isEmpty && !edit && files.length === 0 && !recording ? (
                 <button
+                  // Another button than the one that sends: it does not inherit the focus.
+                  key="record"
                   type="button"
                   className="icon-button"
                   aria-label={composer.record}
@@ -227,6 +234,7 @@ function Editor({ view }: { readonly view: ConversationView }) {
                 </button>
               ) : (
                 <button
+                  key="send"
                   type="submit"
                   className="icon-button filled"
                   aria-label={edit ? strings.common.save : composer.send}
@@ -289,8 +297,10 @@ function ContextLine({
   return (
     <div className="composer-context">
       <div>
-        <strong className="cut">{isEdit ? composer.editMessage : composer.replyTo(sender?.displayName ?? '…')}</strong>
-        <span className="cut muted">
+        <strong className="cut" dir="auto">
+          {isEdit ? composer.editMessage : composer.replyTo(sender?.displayName ?? '…')}
+        </strong>
+        <span className="cut muted" dir="auto">
           {isGone ? (isEdit ? composer.editGone : composer.replyGone) : message ? summaryOf(message) : quoted.summary}
         </span>
       </div>

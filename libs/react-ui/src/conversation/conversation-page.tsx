@@ -325,7 +325,9 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
       <button type="button" className="who" title={strings.conversation.details} onClick={() => onPanel('details')}>
         {direct ? <PartnerAvatar userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
         <span>
-          <h2 className="cut">{titleOf(conversation, partner)}</h2>
+          <h2 className="cut" dir="auto">
+            {titleOf(conversation, partner)}
+          </h2>
           <Subtitle id={id} />
         </span>
       </button>
@@ -398,7 +400,7 @@ function Subtitle({ id }: { readonly id: string }) {
   const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length + 1;
   const isComplete = watched.length + 1 >= conversation.memberCount;
   return (
-    <p className="cut">
+    <p className="cut" dir="auto">
       {strings.common.list([
         strings.conversation.members(conversation.memberCount),
         ...(connected && isComplete ? [strings.conversation.online(online)] : []),

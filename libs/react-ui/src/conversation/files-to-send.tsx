@@ -34,7 +34,9 @@ function FileToSend({ id, upload }: { readonly id: string; readonly upload: Uplo
         <img src={preview} alt={name} />
       ) : (
         <span>
-          <span className="cut">{name}</span>
+          <span className="cut" dir="auto">
+            {name}
+          </span>
           {problem && <small>{explain(problem)}</small>}
         </span>
       )}

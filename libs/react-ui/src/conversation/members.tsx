@@ -70,7 +70,9 @@ function BannedRow({ conversationId, userId }: { readonly conversationId: string
   return (
     <div className="person">
       <Avatar user={useUser(userId)} size={34} />
-      <span className="grow cut">{name}</span>
+      <span className="grow cut" dir="auto">
+        {name}
+      </span>
       <button type="button" className="button slim" onClick={unban}>
         {texts.unban}
       </button>
@@ -104,7 +106,9 @@ function MemberRow({ conversation, member }: { readonly conversation: Conversati
       <button type="button" className="who-button grow" onClick={() => openPerson(userId, conversation.id)}>
         <Avatar user={user} size={38} presence={state} />
         <span className="grow">
-          <span className="cut">{userId === me.id ? texts.you(name) : name}</span>
+          <span className="cut" dir="auto">
+            {userId === me.id ? texts.you(name) : name}
+          </span>
           <small className="cut">@{user?.username ?? ''}</small>
         </span>
       </button>

@@ -83,7 +83,9 @@ export function useMentionCompletion(
             }}
           >
             <Avatar user={user} size={28} />
-            <span className="cut">{user.displayName}</span>
+            <span className="cut" dir="auto">
+              {user.displayName}
+            </span>
             <span className="muted small cut">@{user.username}</span>
           </li>
         ))}

@@ -21,7 +21,9 @@ export function MessageHit({
     <button type="button" className="person" onClick={() => onPick(message.seq)}>
       <span className="grow">
         <span className="row">
-          <strong className="grow cut">{sender?.displayName ?? '…'}</strong>
+          <strong className="grow cut" dir="auto">
+            {sender?.displayName ?? '…'}
+          </strong>
           <time className="muted small" dateTime={message.createdAt}>
             {briefTimeOf(message.createdAt)}
           </time>

@@ -93,7 +93,9 @@ function PictureViewer({ attachment, onClose }: { readonly attachment: Attachmen
       onClick={(event) => event.target === ref.current && onClose()}
     >
       <header>
-        <strong className="cut">{attachment.name}</strong>
+        <strong className="cut" dir="auto">
+          {attachment.name}
+        </strong>
         <button
           type="button"
           className="icon-button"
@@ -204,7 +206,9 @@ function FileDownload({ attachment }: { readonly attachment: Attachment }) {
         <FileText size={20} />
       </span>
       <span className="grow">
-        <strong className="cut">{attachment.name}</strong>
+        <strong className="cut" dir="auto">
+          {attachment.name}
+        </strong>
         <small>
           {sizeOf(attachment.size)} · {fileKindOf(attachment)}
         </small>

@@ -63,7 +63,9 @@ function ForwardTarget({
       ) : (
         <RoomAvatar conversation={conversation} size={36} />
       )}
-      <span className="cut">{title}</span>
+      <span className="cut" dir="auto">
+        {title}
+      </span>
     </button>
   );
 }

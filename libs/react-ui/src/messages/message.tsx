@@ -176,6 +176,7 @@ function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit 
             <button
               type="button"
               className="cut"
+              dir="auto"
               tabIndex={-1}
               aria-label={messages.about(sender?.displayName)}
               style={{ color: nameColorOf(message.senderId) }}
@@ -320,8 +321,12 @@ function Quote({
     );
   return (
     <button type="button" className="quote" onClick={() => onJump(original.seq)}>
-      <strong className="cut">{sender?.displayName ?? '…'}</strong>
-      <span className="cut">{summaryOf(original)}</span>
+      <strong className="cut" dir="auto">
+        {sender?.displayName ?? '…'}
+      </strong>
+      <span className="cut" dir="auto">
+        {summaryOf(original)}
+      </span>
     </button>
   );
 }

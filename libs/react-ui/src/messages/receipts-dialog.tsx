@@ -57,7 +57,9 @@ function ReceiptEntry({ userId, at }: { readonly userId: string; readonly at: st
   return (
     <div className="row">
       <Avatar user={user} size={36} />
-      <span className="grow cut">{user?.displayName ?? '…'}</span>
+      <span className="grow cut" dir="auto">
+        {user?.displayName ?? '…'}
+      </span>
       <time className="muted small" dateTime={at}>
         {momentOf(at)}
       </time>

@@ -113,7 +113,9 @@ function GroupForm({
               onClick={() => toggle(user)}
             >
               <Avatar user={user} size={24} />
-              <span className="cut">{user.displayName}</span>
+              <span className="cut" dir="auto">
+                {user.displayName}
+              </span>
               <X size={14} />
             </button>
           ))}

@@ -45,7 +45,9 @@ export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
           >
             <Avatar user={user} size={38} />
             <span className="grow">
-              <span className="cut">{user.displayName}</span>
+              <span className="cut" dir="auto">
+                {user.displayName}
+              </span>
               <small className="cut">@{user.username}</small>
             </span>
             {picked.some(({ id }) => id === user.id) && <Check size={20} />}

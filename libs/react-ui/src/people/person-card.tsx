@@ -173,7 +173,9 @@ function CommonConversations({ userId, onClose }: { readonly userId: string; rea
         {common.map(({ conversation }) => (
           <PlaceLink key={conversation.id} to={{ conversation: conversation.id }} className="person" onClick={onClose}>
             <RoomAvatar conversation={conversation} size={34} />
-            <span className="grow cut">{titleOf(conversation)}</span>
+            <span className="grow cut" dir="auto">
+              {titleOf(conversation)}
+            </span>
           </PlaceLink>
         ))}
       </nav>

@@ -11,12 +11,18 @@ interface Props {
   readonly actions?: ReactNode;
 }
 
-/** A panel beside the messages, or over them on a narrow screen. Escape closes it. */
+/** A panel beside the messages, or over them on a narrow screen. Escape closes it, and the focus goes back. */
 export function Panel({ title, onClose, children, wide = false, actions }: Props) {
   const { common } = useStrings();
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    heading.current?.focus({ preventScroll: true });
+    return () => {
+      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
+    };
+  }, []);
   return (
     <aside
       className={`panel${wide ? ' wide' : ''}`}

@@ -186,7 +186,9 @@ const ConversationLink = memo(function ConversationLink({ id }: { readonly id: s
       )}
       <span className="talk-text">
         <span className="talk-line">
-          <strong className="cut">{titleOf(conversation, partner)}</strong>
+          <strong className="cut" dir="auto">
+            {titleOf(conversation, partner)}
+          </strong>
           {last && <time dateTime={last.createdAt}>{briefTimeOf(last.createdAt)}</time>}
         </span>
         <span className="talk-line">
@@ -227,16 +229,25 @@ function LastMessage({ id }: { readonly id: string }) {
   if (typing.length > 0) return <span className="cut live">{sidebar.typing}</span>;
   if (shownDraft !== undefined)
     return (
-      <span className="cut">
+      <span className="cut" dir="auto">
         <span className="draft">{sidebar.draft}</span> {shownDraft}
       </span>
     );
   if (waiting)
-    return <span className="cut">{sidebar.lastMessage(summaryOf(waiting), { name: me.displayName, isMe: true })}</span>;
-  if (!last) return <span className="cut">{conversation.topic ?? sidebar.noMessages}</span>;
+    return (
+      <span className="cut" dir="auto">
+        {sidebar.lastMessage(summaryOf(waiting), { name: me.displayName, isMe: true })}
+      </span>
+    );
+  if (!last)
+    return (
+      <span className="cut" dir="auto">
+        {conversation.topic ?? sidebar.noMessages}
+      </span>
+    );
   if (last.type === 'system')
     return (
-      <span className="cut">
+      <span className="cut" dir="auto">
         {systemText(
           strings,
           last.system,
@@ -249,7 +260,7 @@ function LastMessage({ id }: { readonly id: string }) {
   const name = sender?.displayName.split(' ')[0] ?? '…';
   const summary = isDeleted ? strings.undo.messageDeleted : summaryOf(last);
   return (
-    <span className="cut">
+    <span className="cut" dir="auto">
       {isMine || conversation.kind !== 'direct' ? sidebar.lastMessage(summary, { name, isMe: isMine }) : summary}
     </span>
   );
@@ -281,7 +292,9 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
         <button key={user.id} type="button" className="talk" onClick={() => openDirect(user)}>
           <Avatar user={user} size={40} />
           <span className="talk-text">
-            <strong className="cut">{user.displayName}</strong>
+            <strong className="cut" dir="auto">
+              {user.displayName}
+            </strong>
             <span className="cut muted small">@{user.username}</span>
           </span>
         </button>
@@ -291,7 +304,7 @@ function SearchResults({ query, onDone }: { readonly query: string; readonly onD
         <PlaceLink key={message.id} to={{ conversation: message.conversationId, at: message.seq }} className="talk">
           <span className="talk-text">
             <HitTitle message={message} />
-            <span className="cut small">
+            <span className="cut small" dir="auto">
               <Highlight text={highlight} />
             </span>
           </span>
@@ -317,7 +330,9 @@ function HitTitle({ message }: { readonly message: Found['message'] }) {
   const partner = usePartner(message.conversationId);
   return (
     <span className="talk-line">
-      <strong className="cut">{view ? titleOf(view.conversation, partner) : '…'}</strong>
+      <strong className="cut" dir="auto">
+        {view ? titleOf(view.conversation, partner) : '…'}
+      </strong>
       <time dateTime={message.createdAt}>{briefTimeOf(message.createdAt)}</time>
     </span>
   );
