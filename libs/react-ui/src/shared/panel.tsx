@@ -1,5 +1,5 @@
 import { X } from 'lucide-react';
-import { useEffect, useId, useRef, type ReactNode } from 'react';
+import { useEffect, useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { isKey } from '../keys/keys.ts';
 import { useStrings } from '../strings/strings.tsx';
 
@@ -16,15 +16,20 @@ export function Panel({ title, onClose, children, wide = false, actions }: Props
   const { common } = useStrings();
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
+  const panel = useRef<HTMLElement>(null);
+  // Before anything in the panel takes the focus.
+  const [opener] = useState(() => document.activeElement);
+  const hadFocus = useRef(false);
+  useLayoutEffect(() => () => void (hadFocus.current = panel.current?.contains(document.activeElement) ?? false), []);
   useEffect(() => {
-    const before = document.activeElement;
     heading.current?.focus({ preventScroll: true });
     return () => {
-      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
+      if (hadFocus.current && opener instanceof HTMLElement) opener.focus();
     };
-  }, []);
+  }, [opener]);
   return (
     <aside
+      ref={panel}
       className={`panel${wide ? ' wide' : ''}`}
       aria-labelledby={id}
       onKeyDown={(event) => isKey('closePanel', event) && !event.defaultPrevented && onClose()}
