@@ -36,6 +36,7 @@ it('a guest enters a room by its address', async () => {
   await sendText(ann.page, 'Who comes along?');
 
   const { page } = await browser().open(phone, `/r/${openConversationId(ann.page)}`);
+  await page.getByRole('region', { name: 'Invitation' }).getByText(title).waitFor();
   await page.getByRole('button', { name: /guest/ }).click();
   await page.getByRole('heading', { name: title }).waitFor();
   await page.getByRole('button', { name: 'Join this room' }).click();

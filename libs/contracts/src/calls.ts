@@ -452,6 +452,17 @@ export const calls = {
     }),
     output: page(Conversation),
   }),
+  'room.get': call({
+    summary: 'What a public conversation that admits guests is, for somebody who has its link and is not signed in',
+    auth: 'open',
+    service: 'history',
+    via: 'query',
+    http: route('GET', '/rooms/:conversationId', 200, { bare: 'room' }),
+    input: z.strictObject(conversationId),
+    output: z.object({
+      room: Conversation.pick({ id: true, kind: true, title: true, topic: true, color: true, memberCount: true }),
+    }),
+  }),
   'conversation.update': call({
     summary:
       'Change title, topic, colour, visibility or policy; absent fields stay as they are, `null` or an empty text takes title, topic and colour away',

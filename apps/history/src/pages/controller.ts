@@ -5,7 +5,7 @@ import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Database } from '@parley/store';
 import { Settings } from '../config.js';
 import { inSnapshot } from '../snapshot.js';
-import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
+import { allMembers, describeRoom, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { listEdits, listFiles, listPins } from './message-lists.js';
 import { listNotifications } from './notifications.js';
 import { isSent, openRange, rangeOf, readPage } from './messages.js';
@@ -33,6 +33,11 @@ export class PagesController {
     @Payload() { caller, input }: RequestPayload<'conversation.public.v1'>,
   ): Promise<RequestAnswer<'conversation.public.v1'>> {
     return listPublicConversations(this.database, caller.userId, input);
+  }
+
+  @MessagePattern<string>('room.get.v1')
+  async room(@Payload() { input }: RequestPayload<'room.get.v1'>): Promise<RequestAnswer<'room.get.v1'>> {
+    return { room: await describeRoom(this.database, input.conversationId) };
   }
 
   @MessagePattern<string>('conversation.get.v1')

@@ -1,4 +1,5 @@
 import {
+  admitsGuests,
   conversationViewColumns,
   conversationViewJoins,
   isMemberNow,
@@ -13,8 +14,16 @@ import {
   type Page,
   type TimePlace,
 } from '@parley/chat';
-import { foldName, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
-import type { Sql } from '@parley/store';
+import {
+  ChatError,
+  foldName,
+  partPattern,
+  type CallInput,
+  type CallOutput,
+  type Conversation,
+  type Member,
+} from '@parley/contracts';
+import type { Row, Sql } from '@parley/store';
 
 type Order = 'active_at' | 'created_at';
 
@@ -72,6 +81,33 @@ export async function listPublicConversations(
     (row) => [row[column], row.id],
   );
   return { items: await toConversationViews(sql, userId, rows), ...next };
+}
+
+interface RoomRow extends Row {
+  id: string;
+  kind: Conversation['kind'];
+  title: string | null;
+  topic: string | null;
+  color: string | null;
+  policy: Conversation['policy'];
+  member_count: number;
+}
+/** What anybody may know of a public conversation that admits guests. Others do not exist for a caller without a session. */
+export async function describeRoom(sql: Sql, id: string): Promise<CallOutput<'room.get'>['room']> {
+  const [row] = await sql.query<RoomRow>(
+    `select id, kind, title, topic, color, policy, member_count from chat.conversation where id = $1 and visibility = 'public' and deleted_at is null`,
+    [id],
+  );
+  if (!row || !admitsGuests(row.policy)) throw new ChatError('not_found', 'No such room');
+  const { kind, title, topic, color, member_count: memberCount } = row;
+  return {
+    id,
+    kind,
+    memberCount,
+    ...(title !== null && { title }),
+    ...(topic !== null && { topic }),
+    ...(color !== null && { color }),
+  };
 }
 
 const MEMBERS = `

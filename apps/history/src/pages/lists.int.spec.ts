@@ -74,6 +74,27 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     });
   });
 
+  it('describes a public conversation that admits guests to anybody, and no other', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna], { visibility: 'public', title: 'Garden' });
+    const describe = (id: string) => on.service.ask('room.get.v1', newId(), { conversationId: id });
+    expect(await describe(conversationId)).toEqual({
+      room: { id: conversationId, kind: 'group', title: 'Garden', memberCount: 1 },
+    });
+    const change = (set: string) =>
+      on.engine.owner.query(`update chat.conversation set ${set} where id = $1`, [conversationId]);
+    for (const [hidden, back] of [
+      [`policy = '{"guests":false}'`, `policy = '{}'`],
+      [`visibility = 'private'`, `visibility = 'public'`],
+      [`deleted_at = now()`, `deleted_at = null`],
+    ] as const) {
+      await change(hidden);
+      expect(await codeOf(describe(conversationId))).toBe('not_found');
+      await change(back);
+    }
+    expect(await codeOf(describe(newId()))).toBe('not_found');
+  });
+
   it('shows members the pinned messages, last pinned first, without deleted ones', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);

@@ -22,6 +22,7 @@ type Asked = Extract<
   | `conversation.${string}`
   | 'sync.v1'
   | 'unread.list.v1'
+  | 'room.get.v1'
   | 'notification.list.v1'
   | `message.${string}`
   | `receipt.${string}`

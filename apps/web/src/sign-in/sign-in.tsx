@@ -1,6 +1,7 @@
 import { ArrowRight, UserRoundPlus } from 'lucide-react';
-import { useState, type FormEvent } from 'react';
-import { Link } from 'wouter';
+import type { CallOutput } from '@parley/contracts';
+import { useEffect, useState, type FormEvent } from 'react';
+import { Link, useRoute } from 'wouter';
 import { explain, textField, useClient } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
 import { CredentialFields } from './credential-fields.tsx';
@@ -13,6 +14,7 @@ type Mode = 'login' | 'register';
  * The page for signing in: log in, create an account, or continue as a guest. `notice`: why the user was signed out.
  */
 export function SignIn({ notice }: { readonly notice?: string | undefined }) {
+  const [, params] = useRoute('/r/:id');
   return (
     <div className="welcome">
       <header className="welcome-pitch">
@@ -38,6 +40,7 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
               {notice}
             </p>
           )}
+          {params && <Invitation key={params.id} id={params.id} />}
           <SignInForm />
           <Link href="/about" className="welcome-about">
             About Parley
@@ -45,6 +48,29 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
         </div>
       </main>
     </div>
+  );
+}
+
+/** What the room is to whose link somebody came. */
+function Invitation({ id }: { readonly id: string }) {
+  const client = useClient();
+  const [room, setRoom] = useState<CallOutput<'room.get'>['room']>();
+  useEffect(() => {
+    client.request<CallOutput<'room.get'>['room']>('GET', `/rooms/${encodeURIComponent(id)}`).then(setRoom, () => {
+      // Only members learn what it is.
+    });
+  }, [client, id]);
+  return (
+    <section className="invitation" aria-label="Invitation">
+      <span className="muted small">You are invited to</span>
+      <strong>{room?.title ?? 'a room'}</strong>
+      {room?.topic !== undefined && <p className="small">{room.topic}</p>}
+      {room && (
+        <span className="muted small">
+          {room.memberCount} member{room.memberCount === 1 ? '' : 's'}
+        </span>
+      )}
+    </section>
   );
 }
 

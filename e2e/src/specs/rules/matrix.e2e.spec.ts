@@ -176,8 +176,8 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     const [one, another] = [await ChatClient.register(url), await ChatClient.register(url)];
     const without = new ChatClient(url, { ...one.session, accessToken: undefined as never });
     const seen = {
-      without: await outcome(name, without, 'http', entry.input(one)),
-      bad: await outcome(name, nobody, 'http', entry.input(another)),
+      without: await outcome(name, without, 'http', await entry.input(one)),
+      bad: await outcome(name, nobody, 'http', await entry.input(another)),
     };
     return { seen, wanted: { without: 'ok', bad: calls[name].auth === 'open' ? 'ok' : 'unauthenticated' } };
   }

@@ -46,6 +46,7 @@ const watched = ({ victim, outsider }: Things) => ({ userIds: [victim, outsider]
  * see.
  */
 const probes: { readonly [N in CallName]?: readonly Probe<N>[] } = {
+  'room.get': [({ conversationId }) => ({ conversationId })],
   'auth.end': [({ sessionId }) => ({ sessionId })],
   'bot.token': [bot, somebodyAsBot],
   'bot.delete': [bot, somebodyAsBot],
