@@ -84,7 +84,7 @@ function Entry({ item }: { readonly item: Notification }) {
             <time className="muted small" dateTime={at} title={momentOf(at)}>
               {sinceOf(at)}
             </time>
-            {unread && <span className="dot" role="img" aria-label="Unread" />}
+            {unread && <span className="activity-new" role="img" aria-label="Unread" />}
           </span>
           {message && <small className="cut">{summaryOf(message)}</small>}
           {!message && view?.conversation.topic && <small className="cut">{view.conversation.topic}</small>}
