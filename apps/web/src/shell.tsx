@@ -79,12 +79,12 @@ export function Shell() {
               </Route>
               <Route path="/">
                 <EmptyPage
-                  title="Pick a conversation"
+                  title="Pick a chat"
                   text="Or start a new one: with a friend, in a group, or in a public room."
                 />
               </Route>
               <Route>
-                <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
+                <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a chat on the left." />
               </Route>
             </Switch>
           </ErrorBoundary>

@@ -95,7 +95,7 @@ it('a forwarded message names its first sender', async () => {
   await messageRow(ann.page, 'The roses').getByRole('button', { name: 'More' }).click();
   await ann.page.getByRole('menuitem', { name: 'Forward' }).click();
   const dialog = ann.page.getByRole('dialog', { name: 'Forward to' });
-  await dialog.getByRole('searchbox', { name: 'Search conversations' }).fill(eve.user.displayName);
+  await dialog.getByRole('searchbox', { name: 'Search chats' }).fill(eve.user.displayName);
   expect(await dialog.locator('.person').count()).toBe(1);
   await dialog.getByRole('button', { name: eve.user.displayName }).click();
   await messageRow(ann.page, 'The roses are out').getByText(`Forwarded from ${ben.user.displayName}`).waitFor();

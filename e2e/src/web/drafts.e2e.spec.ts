@@ -350,7 +350,7 @@ it('files that are dropped on the list of conversations land in the open one, an
   await openConversation(ann, ben);
   await mkdir(join(folder, 'photos'), { recursive: true });
   await writeFile(join(folder, 'map.txt'), 'Left, then right.');
-  const list = (await ann.page.getByRole('complementary', { name: 'Conversations' }).boundingBox())!;
+  const list = (await ann.page.getByRole('complementary', { name: 'Chats', exact: true }).boundingBox())!;
   await drop(ann.page, list.x + 40, list.y + 300, [join(folder, 'map.txt'), join(folder, 'photos')]);
   await filesToSend(ann.page).getByText('map.txt').waitFor();
   await ann.page.getByText('Folders can’t be sent: photos.').waitFor();

@@ -26,7 +26,7 @@ it('an avatar and a name beside a message open the card, which shows presence an
   await page.locator('.message-face button').click();
   await card.getByText('Online').waitFor();
   await card.getByText(`@${ben.user.username}`).waitFor();
-  await card.getByRole('navigation', { name: 'Common conversations' }).getByRole('link', { name: 'Garden' }).waitFor();
+  await card.getByRole('navigation', { name: 'Common chats' }).getByRole('link', { name: 'Garden' }).waitFor();
   expect(await violationsOn(page, 'person card')).toEqual([]);
   await page.keyboard.press('Escape');
   await card.waitFor({ state: 'detached' });

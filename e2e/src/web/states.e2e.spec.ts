@@ -111,9 +111,9 @@ it('times are the server’s, whatever the device’s clock says', async () => {
 });
 
 it.each([
-  ['removed', 'You were removed from this conversation.'],
-  ['banned', 'You were banned from this conversation.'],
-  ['deleted', 'This conversation was deleted.'],
+  ['removed', 'You were removed from this chat.'],
+  ['banned', 'You were banned from this chat.'],
+  ['deleted', 'This chat was deleted.'],
 ] as const)('somebody who was %s is told so, and keeps what they had written', async (reason, text) => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const ben = await browser().client(uniqueName('Ben'));

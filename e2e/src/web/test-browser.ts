@@ -140,7 +140,7 @@ export const storedTick = (page: Page, text: string): Locator =>
 
 /** The link of a conversation in the list. */
 export const conversationLink = (page: Page, title: string): Locator =>
-  page.getByRole('navigation', { name: 'Your conversations' }).getByRole('link', { name: title });
+  page.getByRole('navigation', { name: 'Your chats' }).getByRole('link', { name: title });
 
 /** The id of the open conversation. */
 export const openConversationId = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;

@@ -18,6 +18,7 @@ import { DetailsPanel } from './details-panel.tsx';
 import { draftsOf } from './drafts.ts';
 import { KeptDraft } from './kept-draft.tsx';
 import { useLeave } from './leave.ts';
+import { OnlineNow, useOnlineMembers } from './online-now.tsx';
 import { ErrorBoundary, lazyPart } from '../shared/error-boundary.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { Panel } from '../shared/panel.tsx';
@@ -331,6 +332,7 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
           <Subtitle id={id} />
         </span>
       </button>
+      {!direct && <OnlineNow id={id} onOpen={() => onPanel('details')} />}
       <button
         type="button"
         className="icon-button"
@@ -376,19 +378,12 @@ function PartnerAvatar({ userId }: { readonly userId: string | undefined }) {
   return <Avatar user={user} size={42} presence={state} />;
 }
 
-/** Maximum number of members whose presence is watched. */
-const MAX_WATCHED = 50;
-
 function Subtitle({ id }: { readonly id: string }) {
   const strings = useStrings();
-  const me = useMe();
-  const { conversation, typing, members } = useView(id)!;
+  const { conversation, typing } = useView(id)!;
   const partner = usePartner(id);
-  const others = [...members.values()]
-    .filter(({ userId, status }) => userId !== me.id && status !== 'banned')
-    .map(({ userId }) => userId);
-  const watched = conversation.kind === 'direct' ? (partner ? [partner.id] : []) : others.slice(0, MAX_WATCHED);
-  useWatchedPresence(watched);
+  useWatchedPresence(conversation.kind === 'direct' && partner ? [partner.id] : []);
+  const { userIds, isComplete } = useOnlineMembers(id);
   const connected = useChat(({ connection }) => connection === 'online');
   const presence = useChat((state) => state.presence);
   if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">{strings.conversation.typing}</p>;
@@ -397,8 +392,7 @@ function Subtitle({ id }: { readonly id: string }) {
     return <p className="cut">{partnerPresence ? presenceTextOf(partnerPresence) : `@${partner?.username ?? ''}`}</p>;
   }
   // The user is one of them.
-  const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length + 1;
-  const isComplete = watched.length + 1 >= conversation.memberCount;
+  const online = userIds.length + 1;
   return (
     <p className="cut" dir="auto">
       {strings.common.list([
