@@ -193,7 +193,10 @@ export class ParleyClient {
     return this.enter(await this.session.open('POST', '/auth/guest', { body: input }));
   }
 
-  /** Signs in as a bot, with the token that `POST /bots` returned. */
+  /**
+   * Signs in as a bot, with the token that `POST /bots` returned. An access token of a person's session does, too, until it
+   * expires: nothing renews it. Call it again with the next one; state and outbox stay if it is the same user's.
+   */
   async bot(token: string): Promise<User> {
     const user = (await (await this.session.open('GET', '/users/me', {}, token)).json()) as Me;
     return this.use({ user, accessToken: token, accessTokenExpiresAt: '', refreshToken: '', sessionId: user.id });
