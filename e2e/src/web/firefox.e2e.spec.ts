@@ -52,7 +52,7 @@ it('Firefox signs in, sends, receives, keeps a draft over a reload, and sends wh
   await ben.connect();
   const { items } = await ben.http('user.list', { query: username });
   const { conversation } = await ben.call('conversation.create', { kind: 'direct', memberIds: [items[0]!.id] });
-  await page.locator('nav[aria-label="Your conversations"] ::-p-text(Ben Bright)').click();
+  await page.locator('nav[aria-label="Your chats"] ::-p-text(Ben Bright)').click();
   await send('From Firefox');
   await ben.waitFor('message:new', ({ message }) => message.body === 'From Firefox');
   await marked('From Firefox', 'sent', 'delivered', 'read');
