@@ -1,5 +1,17 @@
 import type { ChatMessage, ConversationView, ParleyClient } from '@parley/client';
-import { ArrowLeft, Brush, CalendarDays, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search } from 'lucide-react';
+import {
+  ArrowLeft,
+  Brush,
+  CalendarDays,
+  Ellipsis,
+  FolderOpen,
+  Info,
+  Link2,
+  LogOut,
+  Pin,
+  Radio,
+  Search,
+} from 'lucide-react';
 import { Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import {
   titleOf,
@@ -15,6 +27,7 @@ import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Composer, readOnlyReason } from './composer.tsx';
 import { DetailsPanel } from './details-panel.tsx';
+import { FilesPanel } from './files-panel.tsx';
 import { draftsOf } from './drafts.ts';
 import { KeptDraft } from './kept-draft.tsx';
 import { useLeave } from './leave.ts';
@@ -43,7 +56,7 @@ const DateDialog = lazyPart(() => import('../messages/date-dialog.tsx'));
 const PeerPanel = lazyPart(() => import('../peer/peer-panel.tsx'));
 
 /** The panels beside the messages. */
-export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'peer' | 'date';
+export type PanelName = 'details' | 'search' | 'pins' | 'files' | 'board' | 'peer' | 'date';
 
 /**
  * A conversation: header, timeline, composer and panels. Give it the id as its `key`, too. `at`: the `seq` of a message to
@@ -258,6 +271,7 @@ function Conversation({ id, at, view, visit, isReady }: ConversationProps) {
           {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
           {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
           {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
+          {panel === 'files' && <FilesPanel id={id} onClose={close} />}
           {panel === 'board' && <Board id={id} onClose={close} />}
           {panel === 'date' && <DateDialog id={id} onPick={showMessage} onClose={close} />}
           {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
@@ -307,6 +321,7 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
   const leave = useLeave(conversation);
   const items: (MenuItem | false)[] = [
     { label: strings.conversation.pinned, icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
+    { label: strings.files.panel, icon: <FolderOpen size={17} />, onSelect: () => onPanel('files') },
     { label: strings.conversation.jumpToDate, icon: <CalendarDays size={17} />, onSelect: () => onPanel('date') },
     { label: strings.conversation.board, icon: <Brush size={17} />, onSelect: () => onPanel('board') },
     direct && { label: strings.conversation.direct, icon: <Radio size={17} />, onSelect: () => onPanel('peer') },

@@ -1,229 +1,171 @@
 import type { ChatMessage } from '@parley/client';
 import type { Attachment } from '@parley/contracts';
-import { Download, FileText, Pause, Play, X } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
-import { useClient } from '../shared/chat.ts';
-import { usePicture } from './pictures.ts';
-import { clockOf, sizeOf } from '../shared/times.ts';
+import { Download, FileText } from 'lucide-react';
+import { useState } from 'react';
+import { useClient, useView } from '../shared/chat.ts';
+import { sizeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
 import { useStrings } from '../strings/strings.tsx';
+import { AudioPlayer } from './audio-player.tsx';
+import { download } from './download.ts';
+import { Gallery } from './gallery.tsx';
+import { fileKindOf, isMedia, isVideo } from './kinds.ts';
+import { usePicture } from './pictures.ts';
+import { VideoPlayer, VideoPoster } from './video-player.tsx';
 
-/** The attachments of a message: pictures, video and audio players, downloads. */
+/** The pictures and videos that an album shows; the last one tells how many there are besides. */
+const MAX_TILES = 5;
+
+/** The attachments of a message: an album of pictures and videos, audio players, downloads. */
 export function Attachments({ message }: { readonly message: ChatMessage }) {
   const { attachments, type } = message;
-  const pictures = attachments.filter(isShown);
+  const [shown, setShown] = useState<Attachment>();
+  const media = attachments.filter(isMedia);
+  const [only] = media;
   return (
-    <div className={`attachments${pictures.length === attachments.length && pictures.length > 1 ? ' many' : ''}`}>
-      {attachments.map((attachment) => (
-        <AttachmentView
+    <div className="attachments">
+      {media.length > 1 ? (
+        <Album media={media} onOpen={setShown} />
+      ) : only && isVideo(only) ? (
+        <VideoPlayer attachment={only} />
+      ) : (
+        only && <Picture attachment={only} onOpen={setShown} />
+      )}
+      {attachments
+        .filter((attachment) => !isMedia(attachment))
+        .map((attachment) => (
+          <OtherFile key={attachment.id} attachment={attachment} voice={type === 'voice'} />
+        ))}
+      {shown && <MessageGallery message={message} first={shown} onClose={() => setShown(undefined)} />}
+    </div>
+  );
+}
+
+/** The gallery of everything that is loaded of the conversation. */
+function MessageGallery({
+  message,
+  first,
+  onClose,
+}: {
+  readonly message: ChatMessage;
+  readonly first: Attachment;
+  readonly onClose: () => void;
+}) {
+  const loaded = useView(message.conversationId)?.messages ?? [];
+  const messages = loaded.some(({ id }) => id === message.id) ? loaded : [message];
+  return <Gallery messages={messages} first={first} onClose={onClose} />;
+}
+
+function Album({
+  media,
+  onOpen,
+}: {
+  readonly media: readonly Attachment[];
+  readonly onOpen: (attachment: Attachment) => void;
+}) {
+  const tiles = media.slice(0, MAX_TILES);
+  const more = media.length - tiles.length;
+  return (
+    <div className="album" data-tiles={tiles.length}>
+      {tiles.map((attachment, at) => (
+        <MediaTile
           key={attachment.id}
           attachment={attachment}
-          voice={type === 'voice'}
-          alone={attachments.length === 1}
+          more={at === tiles.length - 1 ? more : 0}
+          onOpen={onOpen}
         />
       ))}
     </div>
   );
 }
 
-function AttachmentView({
+/** A picture or video of several, cut to a square or so. `more`: how many there are behind it. */
+export function MediaTile({
   attachment,
-  voice,
-  alone,
+  more = 0,
+  onOpen,
 }: {
   readonly attachment: Attachment;
-  readonly voice: boolean;
-  readonly alone: boolean;
+  readonly more?: number;
+  readonly onOpen: (attachment: Attachment) => void;
 }) {
-  const { mediaType } = attachment;
-  if (voice || mediaType.startsWith('audio/')) return <AudioPlayer attachment={attachment} />;
-  if (isShown(attachment)) return <Picture attachment={attachment} alone={alone} />;
-  if (mediaType.startsWith('video/')) return <VideoPlayer attachment={attachment} />;
-  return <FileDownload attachment={attachment} />;
-}
-
-/**
- * A picture without a preview is one that browsers may not decode, or only with much memory. It is offered as a download.
- */
-const isShown = ({ mediaType, thumbnailId }: Attachment): boolean =>
-  mediaType.startsWith('image/') && thumbnailId !== undefined;
-
-/** The kind of a file by the ending of its name, as people know it, else by its media type. */
-const fileKindOf = ({ name, mediaType }: Attachment): string =>
-  /\.(\w{1,5})$/.exec(name)?.[1]?.toUpperCase() ?? mediaType.replace(/;.*/, '').split('/').at(-1)!.split('.').at(-1)!;
-
-/** A picture's space is reserved before it is loaded, so that nothing moves. */
-function Picture({ attachment, alone }: { readonly attachment: Attachment; readonly alone: boolean }) {
   const { files } = useStrings();
-  const preview = usePicture(attachment.thumbnailId ?? attachment.id);
-  const [open, setOpen] = useState(false);
-  const { width = 320, height = 240, name } = attachment;
-  const shownWidth = Math.min(340, Math.max(120, width), (360 * width) / height);
-  const size = alone
-    ? { width: `${Math.max(80, shownWidth)}px`, aspectRatio: `${width} / ${height}` }
-    : { aspectRatio: '1' };
-  return (
-    <>
-      <button
-        type="button"
-        className="picture"
-        style={size}
-        aria-label={files.openPicture(name)}
-        onClick={() => setOpen(true)}
-      >
-        {preview && <img src={preview} alt={name} />}
-      </button>
-      {open && <PictureViewer attachment={attachment} onClose={() => setOpen(false)} />}
-    </>
-  );
-}
-
-function PictureViewer({ attachment, onClose }: { readonly attachment: Attachment; readonly onClose: () => void }) {
-  const strings = useStrings();
-  const client = useClient();
-  const picture = usePicture(attachment.id);
-  const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => ref.current?.showModal(), []);
-  return (
-    <dialog
-      ref={ref}
-      className="viewer"
-      aria-label={attachment.name}
-      onClose={onClose}
-      onClick={(event) => event.target === ref.current && onClose()}
-    >
-      <header>
-        <strong className="cut" dir="auto">
-          {attachment.name}
-        </strong>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={strings.files.download}
-          onClick={() => void attempt(() => download(client, attachment))}
-        >
-          <Download size={20} />
-        </button>
-        <button type="button" className="icon-button" aria-label={strings.common.close} onClick={onClose}>
-          <X size={22} />
-        </button>
-      </header>
-      {picture ? <img src={picture} alt={attachment.name} /> : <div className="spinner" />}
-    </dialog>
-  );
-}
-
-/** A video is loaded when somebody plays it, because it may be large. */
-function VideoPlayer({ attachment }: { readonly attachment: Attachment }) {
-  const { files } = useStrings();
-  const [isRequested, setRequested] = useState(false);
-  const preview = usePicture(attachment.thumbnailId);
-  const url = usePicture(isRequested ? attachment.id : undefined);
-  // eslint-disable-next-line jsx-a11y/media-has-caption -- people’s own recordings
-  if (url) return <video src={url} controls autoPlay playsInline aria-label={attachment.name} />;
+  const { name } = attachment;
+  const action = isVideo(attachment) ? files.playVideo(name) : files.openPicture(name);
   return (
     <button
       type="button"
       className="picture"
-      style={{ width: '300px', aspectRatio: `${attachment.width ?? 16} / ${attachment.height ?? 9}` }}
-      aria-label={files.playVideo(attachment.name)}
-      onClick={() => setRequested(true)}
+      aria-label={more > 0 ? files.openAndMore(name, more) : action}
+      onClick={() => onOpen(attachment)}
     >
-      {preview && <img src={preview} alt="" />}
-      <span className="picture-play">
-        <span>{isRequested ? <div className="spinner" /> : <Play size={24} fill="currentcolor" />}</span>
-      </span>
+      {isVideo(attachment) ? <VideoPoster attachment={attachment} /> : <Preview attachment={attachment} />}
+      {more > 0 && <span className="album-more" data-text={files.more(more)} />}
     </button>
   );
 }
 
-function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
+function Preview({ attachment }: { readonly attachment: Attachment }) {
+  const preview = usePicture(attachment.thumbnailId ?? attachment.id);
+  return preview === undefined ? null : <img src={preview} alt={attachment.name} />;
+}
+
+/** A picture's space is reserved before it is loaded, so that nothing moves. */
+function Picture({
+  attachment,
+  onOpen,
+}: {
+  readonly attachment: Attachment;
+  readonly onOpen: (attachment: Attachment) => void;
+}) {
   const { files } = useStrings();
-  const [isRequested, setRequested] = useState(false);
-  const url = usePicture(isRequested ? attachment.id : undefined);
-  const audio = useRef<HTMLAudioElement>(null);
-  const [playing, setPlaying] = useState(false);
-  const [at, setAt] = useState(0);
-  const [length, setLength] = useState((attachment.durationMs ?? 0) / 1000);
-  const toggle = () => {
-    if (!url) setRequested(true);
-    else if (audio.current?.paused) void audio.current.play().catch(() => undefined);
-    else audio.current?.pause();
-  };
+  const { width = 320, height = 240, name } = attachment;
+  const shownWidth = Math.min(340, Math.max(120, width), (360 * width) / height);
   return (
-    <div className="voice">
-      <button
-        type="button"
-        className="icon-button filled"
-        aria-label={playing ? files.pause : files.play(attachment.name)}
-        onClick={toggle}
-      >
-        {playing ? <Pause size={18} fill="currentcolor" /> : <Play size={18} fill="currentcolor" />}
-      </button>
-      <input
-        type="range"
-        min={0}
-        max={length || 1}
-        step={0.1}
-        value={at}
-        aria-label={files.position}
-        aria-valuetext={clockOf(at)}
-        onChange={(event) => {
-          if (audio.current) audio.current.currentTime = Number(event.target.value);
-        }}
-      />
-      <time>{clockOf(at > 0 ? at : length)}</time>
-      {url && (
-        <audio
-          ref={audio}
-          src={url}
-          autoPlay
-          onPlay={() => setPlaying(true)}
-          onPause={() => setPlaying(false)}
-          onTimeUpdate={({ currentTarget }) => setAt(currentTarget.currentTime)}
-          onLoadedMetadata={({ currentTarget: { duration } }) => Number.isFinite(duration) && setLength(duration)}
-          onEnded={() => {
-            setPlaying(false);
-            setAt(0);
-          }}
-        />
-      )}
-    </div>
+    <button
+      type="button"
+      className="picture"
+      style={{ width: `${Math.max(80, shownWidth)}px`, aspectRatio: `${width} / ${height}` }}
+      aria-label={files.openPicture(name)}
+      onClick={() => onOpen(attachment)}
+    >
+      <Preview attachment={attachment} />
+    </button>
+  );
+}
+
+/** A file that is neither picture nor video: a player, or a download. */
+export function OtherFile({ attachment, voice }: { readonly attachment: Attachment; readonly voice: boolean }) {
+  return voice || attachment.mediaType.startsWith('audio/') ? (
+    <AudioPlayer attachment={attachment} voice={voice} />
+  ) : (
+    <FileDownload attachment={attachment} />
   );
 }
 
 function FileDownload({ attachment }: { readonly attachment: Attachment }) {
   const { files } = useStrings();
   const client = useClient();
+  const { name, size } = attachment;
   return (
     <button
       type="button"
       className="file"
       onClick={() => void attempt(() => download(client, attachment))}
-      aria-label={files.downloadFile(attachment.name)}
+      aria-label={files.downloadFile(name)}
     >
       <span>
         <FileText size={20} />
       </span>
       <span className="grow">
         <strong className="cut" dir="auto">
-          {attachment.name}
+          {name}
         </strong>
         <small>
-          {sizeOf(attachment.size)} · {fileKindOf(attachment)}
+          {sizeOf(size)} · {fileKindOf(attachment)}
         </small>
       </span>
       <Download size={18} />
     </button>
   );
-}
-
-/** Saves a file under its own name. It is never opened as a page. */
-export async function download(client: ReturnType<typeof useClient>, { id, name }: Attachment): Promise<void> {
-  const url = URL.createObjectURL(await client.fetchAttachment(id));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
