@@ -79,7 +79,7 @@ it('the tools of a message appear after a tap, stay under the finger, and take t
   await page.getByRole('button', { name: 'Cancel' }).tap();
   await row.locator('.bubble-text').tap();
   await tools.getByRole('button', { name: 'React' }).tap();
-  await page.getByRole('group', { name: 'React' }).getByRole('button', { name: '🎉' }).tap();
+  await page.getByRole('group', { name: 'React' }).getByRole('button', { name: 'party popper' }).tap();
   await eventually(async () => expect(await row.getByRole('button', { name: /^🎉 1/ }).count()).toBe(1));
   await other.locator('.bubble-text').tap();
   await other.locator('.message-tools').waitFor();

@@ -4,7 +4,7 @@ import type { Page } from '@parley/testing/browser';
 import { expect, it } from 'vitest';
 import { violationsOn } from './axe.js';
 import { useTestBrowser } from './hooks.js';
-import { messageRow, openConversation, openConversationId } from './test-browser.js';
+import { messageRow, openConversation, openConversationId, phone } from './test-browser.js';
 
 const browser = useTestBrowser();
 
@@ -163,4 +163,31 @@ it('pictures and videos are an album and a gallery, sound streams by links, and 
     panel.getByRole('button', { name: 'Download tune.wav' }).click(),
   ]);
   expect(download.suggestedFilename()).toBe('tune.wav');
+});
+
+it('emoji are found by their names, have a remembered tone of skin, and are walked through by the arrow keys', async () => {
+  const ann = await browser().client(uniqueName('Ann'));
+  const ben = await browser().visitor(uniqueName('Ben'), phone);
+  const { page } = ben;
+  await openConversation(ben, ann);
+  await page.getByRole('button', { name: 'Emoji' }).click();
+  const picker = page.getByRole('group', { name: 'Emoji', exact: true });
+  const focused = () => page.evaluate(() => document.activeElement?.textContent);
+  await eventually(async () => expect(await focused()).toBe('👍'));
+  expect(await violationsOn(page, 'emoji')).toEqual([]);
+  await page.keyboard.press('ArrowRight');
+  expect(await focused()).toBe('❤️');
+  await page.keyboard.press('Home');
+  expect(await focused()).toBe('👍');
+  await page.keyboard.type('waving hand');
+  await picker.getByRole('button', { name: 'Dark skin', exact: true }).click();
+  await picker.getByRole('searchbox', { name: 'Search emoji' }).press('Enter');
+  const text = page.getByRole('textbox', { name: 'Message' });
+  expect(await text.inputValue()).toBe('👋🏿');
+
+  await page.getByRole('button', { name: 'Emoji' }).click();
+  await eventually(async () => expect(await focused()).toBe('👋🏿'));
+  await picker.getByRole('button', { name: 'Food and drink' }).click();
+  await picker.getByRole('button', { name: 'pizza' }).click();
+  expect(await text.inputValue()).toBe('👋🏿🍕');
 });

@@ -1,56 +1,10 @@
 import { SmilePlus } from 'lucide-react';
-import { useId, useRef, type ReactNode } from 'react';
+import { Suspense, useId, useRef, useState, type ReactNode } from 'react';
+import { ErrorBoundary, lazyPart } from './error-boundary.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
-const choices = [
-  '👍',
-  '❤️',
-  '😂',
-  '🎉',
-  '😮',
-  '😢',
-  '🙏',
-  '🔥',
-  '👏',
-  '😀',
-  '😉',
-  '😊',
-  '😍',
-  '🥰',
-  '😎',
-  '🤔',
-  '🙃',
-  '😅',
-  '😭',
-  '😡',
-  '🤯',
-  '🥳',
-  '😴',
-  '🤝',
-  '👋',
-  '🙌',
-  '💪',
-  '👀',
-  '✅',
-  '❌',
-  '❓',
-  '💡',
-  '🚀',
-  '⭐',
-  '🌈',
-  '☀️',
-  '🌙',
-  '⚡',
-  '☕',
-  '🍕',
-  '🍰',
-  '🎂',
-  '🎁',
-  '🎵',
-  '⚽',
-  '🏆',
-  '📌',
-  '💯',
-];
+/** Loaded when it is first opened, because the names of all emoji are large. */
+const EmojiPicker = lazyPart(() => import('./emoji-picker.tsx'));
 
 interface Props {
   readonly label: string;
@@ -60,7 +14,7 @@ interface Props {
   readonly onToggle?: (open: boolean) => void;
 }
 
-/** A button that opens a small choice of emoji. */
+/** A button that opens a choice of all emoji. */
 export function EmojiButton({
   label,
   className = 'icon-button',
@@ -68,9 +22,11 @@ export function EmojiButton({
   onPick,
   onToggle,
 }: Props) {
+  const { common } = useStrings();
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const box = useRef<HTMLDivElement>(null);
+  const [open, setOpen] = useState(false);
   const position = () => {
     const [anchor, popover] = [button.current?.getBoundingClientRect(), box.current];
     if (!anchor || !popover) return;
@@ -79,7 +35,6 @@ export function EmojiButton({
     const top = above > 8 ? above : Math.max(8, Math.min(anchor.bottom + 6, innerHeight - height - 8));
     popover.style.top = `${top}px`;
     popover.style.left = `${Math.max(8, Math.min(anchor.left, innerWidth - width - 8))}px`;
-    popover.querySelector('button')?.focus();
   };
   return (
     <>
@@ -94,25 +49,24 @@ export function EmojiButton({
         role="group"
         aria-label={label}
         onToggle={({ newState }) => {
-          onToggle?.(newState === 'open');
-          if (newState === 'open') position();
+          const isOpen = newState === 'open';
+          setOpen(isOpen);
+          onToggle?.(isOpen);
+          if (isOpen) position();
         }}
       >
-        <div className="emoji-grid">
-          {choices.map((emoji) => (
-            <button
-              key={emoji}
-              type="button"
-              aria-label={emoji}
-              onClick={() => {
-                box.current?.hidePopover();
-                onPick(emoji);
-              }}
-            >
-              {emoji}
-            </button>
-          ))}
-        </div>
+        {open && (
+          <ErrorBoundary>
+            <Suspense fallback={<span className="spinner" role="status" aria-label={common.loading} />}>
+              <EmojiPicker
+                onPick={(emoji) => {
+                  box.current?.hidePopover();
+                  onPick(emoji);
+                }}
+              />
+            </Suspense>
+          </ErrorBoundary>
+        )}
       </div>
     </>
   );

@@ -327,6 +327,34 @@ export const en = {
     kinds: { picture: 'Picture', video: 'Video', audio: 'Audio', voice: 'Voice message', document: 'Document' },
   },
 
+  emoji: {
+    search: 'Search emoji',
+    categories: 'Categories',
+    category: {
+      smileys: 'Smileys',
+      people: 'People',
+      nature: 'Animals and nature',
+      food: 'Food and drink',
+      travel: 'Travel and places',
+      activities: 'Activities',
+      objects: 'Objects',
+      symbols: 'Symbols',
+      flags: 'Flags',
+    },
+    recent: 'Recent',
+    found: 'Found',
+    nothingFound: 'No emoji found.',
+    skinTone: 'Tone of skin',
+    skinTones: {
+      '0': 'No tone of skin',
+      '1': 'Light skin',
+      '2': 'Medium-light skin',
+      '3': 'Medium skin',
+      '4': 'Medium-dark skin',
+      '5': 'Dark skin',
+    },
+  },
+
   files: {
     openPicture: (name: string) => `Open picture ${name}`,
     download: 'Download',
