@@ -107,7 +107,7 @@ it('the focus stays near when what had it goes away: after sending, reacting, de
   await page.keyboard.press('Shift+Tab');
   await messageRow(page, 'Second').focus();
   await messageRow(page, 'Second').getByRole('button', { name: 'React' }).press('Enter');
-  await page.getByRole('group', { name: 'React' }).getByRole('button', { name: '🎉' }).press('Enter');
+  await page.getByRole('group', { name: 'React' }).getByRole('button', { name: 'party popper' }).press('Enter');
   const reaction = messageRow(page, 'Second').getByRole('button', { name: /^🎉 1/ });
   await reaction.press('Enter');
   await reaction.waitFor({ state: 'detached' });
