@@ -2,6 +2,8 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { scope } from './scope.mjs';
 
+const languages = ['en', 'de', 'fr', 'es', 'ja', 'ar'];
+
 // Whatever runs this, the modules are those for production.
 process.env['NODE_ENV'] = 'production';
 
@@ -24,7 +26,12 @@ export default defineConfig(({ mode }) => ({
           cssCodeSplit: true,
           reportCompressedSize: false,
           lib: {
-            entry: { index: 'src/index.ts', parts: 'src/parts.ts', styles: 'src/styles.css' },
+            entry: {
+              index: 'src/index.ts',
+              parts: 'src/parts.ts',
+              styles: 'src/styles.css',
+              ...Object.fromEntries(languages.map((tag) => [`strings/${tag}`, `src/strings/${tag}.ts`])),
+            },
             formats: ['es'],
             cssFileName: 'styles',
           },

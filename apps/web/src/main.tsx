@@ -9,11 +9,13 @@ import { registerServiceWorker } from './service-worker.ts';
 import { AppPlaces } from './shared/app-places.tsx';
 import { basePath } from './shared/base-path.ts';
 import { keepFocus } from './shared/keep-focus.ts';
+import { followLanguage } from './settings/language.ts';
 import { followDensity } from './settings/density.ts';
 import { followThemeChoice } from './settings/themes.ts';
 
 followThemeChoice();
 followDensity();
+await followLanguage();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 frameLogOf(client);
 refuseOtherDrops();

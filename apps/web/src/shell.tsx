@@ -27,6 +27,7 @@ import { PeoplePage } from './people/people-page.tsx';
 import { RoomLink } from './rooms/room-link.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
 import { SettingsPage } from './settings/settings-page.tsx';
+import { useAppStrings } from './strings/app-strings.tsx';
 import './shell.css';
 
 const FindDialog = lazyPart(() => import('./find/find-dialog.tsx'));
@@ -35,6 +36,7 @@ const AboutPage = lazyPart(() => import('./about/about-page.tsx'));
 
 /** The app of a signed-in user: navigation, sidebar and the present page. */
 export function Shell() {
+  const { devices, shell } = useAppStrings();
   const [location] = useLocation();
   const [inConversation] = useRoute('/c/:id');
   const at = messageOf(useSearch());
@@ -71,20 +73,17 @@ export function Shell() {
               </Route>
               <Route path="/about">
                 <Suspense>
-                  <AboutPage back={{ href: '/settings', label: 'Back to the settings' }} />
+                  <AboutPage back={{ href: '/settings', label: devices.back }} />
                 </Suspense>
               </Route>
               <Route path="/settings/devices">
                 <DevicesPage />
               </Route>
               <Route path="/">
-                <EmptyPage
-                  title="Pick a chat"
-                  text="Or start a new one: with a friend, in a group, or in a public room."
-                />
+                <EmptyPage title={shell.pick} text={shell.pickHint} />
               </Route>
               <Route>
-                <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a chat on the left." />
+                <EmptyPage title={shell.nothing} text={shell.nothingHint} />
               </Route>
             </Switch>
           </ErrorBoundary>
@@ -139,25 +138,19 @@ function EmptyPage({ title, text }: { readonly title: string; readonly text: str
 }
 
 function ConnectionBanner() {
+  const { shell } = useAppStrings();
   const connection = useChat((state) => state.connection);
   const pending = useChat((state) => state.pendingCount);
   const showsKept = useChat(({ conversations }) => [...conversations.values()].some((view) => view.kept));
-  const outbox =
-    pending === 0
-      ? 'What you write is sent when the connection is back.'
-      : `${pending} message${pending === 1 ? ' waits' : 's wait'}, and won’t be lost.`;
   return (
     <div role="status" className={connection === 'offline' ? 'banner' : 'hidden-text'}>
-      {connection === 'offline' && (
-        <span>
-          No connection to the server{showsKept ? ': you see what was last known' : ''}. {outbox}
-        </span>
-      )}
+      {connection === 'offline' && <span>{shell.offline(showsKept, pending)}</span>}
     </div>
   );
 }
 
 function Navigation() {
+  const { shell } = useAppStrings();
   const me = useMe();
   const unread = useChat(({ conversations }) =>
     [...conversations.values()].reduce(
@@ -166,14 +159,14 @@ function Navigation() {
     ),
   );
   return (
-    <nav className="rail" aria-label="Parts of Parley">
+    <nav className="rail" aria-label={shell.navigation}>
       <img src={`${basePath}/favicon.svg`} alt="" />
-      <NavigationLink href="/" label="Chats" icon={<MessageCircle size={22} />} badge={unread} prefix="/c/" />
-      <NavigationLink href="/activity" label="Activity" icon={<Bell size={22} />} dot={useHasUnreadActivity()} />
-      <NavigationLink href="/rooms" label="Rooms" icon={<Hash size={22} />} prefix="/r/" />
-      <NavigationLink href="/people" label="People" icon={<Users size={22} />} />
-      <NavigationLink href="/settings" label="Settings" icon={<Settings size={22} />} prefix="/settings/" last />
-      <Link href="/settings" className="rail-me" aria-label={`${me.displayName}, your profile`}>
+      <NavigationLink href="/" label={shell.chats} icon={<MessageCircle size={22} />} badge={unread} prefix="/c/" />
+      <NavigationLink href="/activity" label={shell.activity} icon={<Bell size={22} />} dot={useHasUnreadActivity()} />
+      <NavigationLink href="/rooms" label={shell.rooms} icon={<Hash size={22} />} prefix="/r/" />
+      <NavigationLink href="/people" label={shell.people} icon={<Users size={22} />} />
+      <NavigationLink href="/settings" label={shell.settings} icon={<Settings size={22} />} prefix="/settings/" last />
+      <Link href="/settings" className="rail-me" aria-label={shell.profile(me.displayName)}>
         <Avatar user={me} size={36} />
       </Link>
     </nav>
@@ -193,15 +186,16 @@ interface NavigationLinkProps {
 }
 
 function NavigationLink({ href, label, icon, badge = 0, dot = false, prefix, last = false }: NavigationLinkProps) {
+  const { shell } = useAppStrings();
   const [location] = useLocation();
   const current = location === href || (prefix !== undefined && location.startsWith(prefix));
   return (
     <Link href={href} className={last ? 'last' : ''} aria-current={current ? 'page' : undefined}>
       {icon}
       <span>{label}</span>
-      {dot && <span className="rail-dot" aria-label="New" role="img" />}
+      {dot && <span className="rail-dot" aria-label={shell.newActivity} role="img" />}
       {badge > 0 && (
-        <span className="badge" aria-label={`${badge} unread`} role="img">
+        <span className="badge" aria-label={shell.unread(badge)} role="img">
           {badge > 99 ? '99+' : badge}
         </span>
       )}

@@ -81,9 +81,27 @@ it('a new build is used as a whole from the next load on', async () => {
   }
 });
 
-it('all scripts and styles together are at most 250 kB, compressed', async () => {
-  const files = (await readdir(built, { recursive: true })).filter((name) => /\.(?:js|css|html|svg)$/.test(name));
+/** The page, its styles, and the scripts that it needs before it can be shown. */
+async function firstLoad(): Promise<Set<string>> {
+  const files = new Set(['index.html']);
+  for (const name of files) {
+    const text = await readFile(join(built, name), 'utf8');
+    const names = name.endsWith('.html')
+      ? [...text.matchAll(/(?:src|href)="\/?(assets\/[^"]+|favicon\.svg)"/g)].map((match) => match[1]!)
+      : [...text.matchAll(/(?:\bfrom|\bimport) ?"\.\/([\w.-]+)"/g)].map((match) => `assets/${match[1]!}`);
+    for (const other of names) files.add(other);
+  }
+  return files;
+}
+
+it('the first load is at most 250 kB, compressed, and other languages are no part of it', async () => {
+  const files = [...(await firstLoad())];
   const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(built, name))).length));
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(250_000);
   expect(files.length).toBeGreaterThan(3);
+  const texts = await Promise.all(files.map((name) => readFile(join(built, name), 'utf8')));
+  const lazy = (await readdir(join(built, 'assets'))).filter((name) => /^(?:de|fr|es|ja|ar)-/.test(name));
+  expect(lazy.length).toBeGreaterThanOrEqual(5);
+  expect(files.filter((name) => lazy.includes(name.replace('assets/', '')))).toEqual([]);
+  expect(texts.filter((text) => /Rückgängig|元に戻す/.test(text))).toEqual([]);
 });

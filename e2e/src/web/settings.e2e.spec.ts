@@ -41,7 +41,7 @@ it('the chosen theme stays after a reload', async () => {
   await ann.page.reload();
   await slider.waitFor();
   expect(await background()).toBe('rgb(12, 15, 20)');
-  expect(await slider.getAttribute('aria-valuetext')).toBe('midnight');
+  expect(await slider.getAttribute('aria-valuetext')).toBe('Midnight');
 });
 
 it('the theme is chosen by its swatch, or follows the system as that changes', async () => {

@@ -34,12 +34,12 @@ export class TestBrowser {
   ) {}
 
   /** Opens a window. */
-  async open(size: Size = desktop, path = '/', device: Device = {}): Promise<Window> {
+  async open(size: Size = desktop, path = '/', device: Device = {}, locale = 'en-GB'): Promise<Window> {
     const context = await this.browser.newContext({
       ...device,
       viewport: size,
       reducedMotion: 'reduce',
-      locale: 'en-GB',
+      locale,
       timezoneId: 'UTC',
     });
     context.setDefaultTimeout(15_000);
@@ -59,9 +59,10 @@ export class TestBrowser {
     displayName: string,
     size: Size = desktop,
     device: Device = {},
+    locale?: string,
   ): Promise<Visitor & { readonly client: ChatClient }> {
     const client = await ChatClient.register(this.url, { displayName });
-    const { page, context } = await this.open(size, '/favicon.svg', device);
+    const { page, context } = await this.open(size, '/favicon.svg', device, locale);
     await page.evaluate(
       ([name, session]) =>
         new Promise<void>((resolve, reject) => {
@@ -77,7 +78,7 @@ export class TestBrowser {
       [`parley ${this.url}`, client.session] as const,
     );
     await page.goto(this.url);
-    await page.getByRole('navigation', { name: 'Parts of Parley' }).waitFor();
+    await page.locator('.rail').waitFor();
     return { page, context, name: displayName, client };
   }
 

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { explain, sizeOf, useClient } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './about.css';
 
 type Info = CallOutput<'server.info'>;
@@ -15,27 +16,9 @@ interface Licence {
   readonly text: string;
 }
 
-const modes: Readonly<Record<Info['mode'], string>> = {
-  embedded: 'Everything in one process, with its own database',
-  standalone: 'One process, with RabbitMQ, Postgres or Redis beside it',
-  cluster: 'A cluster of services',
-};
-const number = new Intl.NumberFormat();
-const limitTexts: readonly (readonly [string, (limits: Info['limits']) => string])[] = [
-  ['Longest message', ({ bodyBytes }) => sizeOf(bodyBytes)],
-  ['Largest file', ({ uploadBytes }) => sizeOf(uploadBytes)],
-  ['Members of a group', ({ membersPerGroup }) => number.format(membersPerGroup)],
-  [
-    'Messages',
-    ({ messagesPerSecond, messageBurst }) =>
-      `${number.format(messagesPerSecond)} a second, ${number.format(messageBurst)} at once`,
-  ],
-  ['Connections of one person', ({ socketsPerUser }) => number.format(socketsPerUser)],
-  ['Everybody sees who has read', ({ receiptsToAllUpTo }) => `up to ${number.format(receiptsToAllUpTo)} members`],
-];
-
 /** What this server is: its version, kind and limits, its documents, and whose work is in the app. */
 export default function AboutPage({ back }: { readonly back: { readonly href: string; readonly label: string } }) {
+  const { about } = useAppStrings();
   const client = useClient();
   const [info, setInfo] = useState<Info>();
   const [problem, setProblem] = useState<string>();
@@ -49,34 +32,40 @@ export default function AboutPage({ back }: { readonly back: { readonly href: st
           <Link href={back.href} className="icon-button" aria-label={back.label}>
             <ArrowLeft size={22} />
           </Link>
-          <h1 className="grow">About Parley</h1>
+          <h1 className="grow">{about.title}</h1>
         </header>
         <section className="card">
-          <p>Chat that teams run themselves. Nothing acknowledged is ever lost.</p>
+          <p>{about.pitch}</p>
           {problem !== undefined && (
             <p className="notice bad" role="alert">
               {problem}
             </p>
           )}
           <dl className="facts" aria-busy={!info && problem === undefined}>
-            <Fact name="Version" value={info?.version} />
-            <Fact name="Server" value={info && modes[info.mode]} />
-            <Fact name="Protocol" value={info && `Version ${info.protocol}`} />
+            <Fact name={about.version} value={info?.version} />
+            <Fact name={about.server} value={info && about.modes[info.mode]} />
+            <Fact name={about.protocol} value={info && about.protocolVersion(info.protocol)} />
           </dl>
         </section>
         <section className="card">
-          <h2>Limits</h2>
+          <h2>{about.limits}</h2>
           <dl className="facts">
-            {limitTexts.map(([name, text]) => (
-              <Fact key={name} name={name} value={info && text(info.limits)} />
-            ))}
+            <Fact name={about.longestMessage} value={info && sizeOf(info.limits.bodyBytes)} />
+            <Fact name={about.largestFile} value={info && sizeOf(info.limits.uploadBytes)} />
+            <Fact name={about.members} value={info && about.number(info.limits.membersPerGroup)} />
+            <Fact
+              name={about.messages}
+              value={info && about.messageRate(info.limits.messagesPerSecond, info.limits.messageBurst)}
+            />
+            <Fact name={about.connections} value={info && about.number(info.limits.socketsPerUser)} />
+            <Fact name={about.receipts} value={info && about.receiptsUpTo(info.limits.receiptsToAllUpTo)} />
           </dl>
         </section>
         <section className="card">
-          <h2>For developers</h2>
+          <h2>{about.developers}</h2>
           <p className="row wrap">
             <a className="button slim" href={`${basePath}/api/docs`}>
-              Documentation
+              {about.documentation}
             </a>
             <a className="button slim" href={`${basePath}/api/openapi.json`}>
               OpenAPI
@@ -103,6 +92,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string |
 
 /** The licences of what the app contains, loaded when somebody wants to see them. */
 function Licences() {
+  const { about } = useAppStrings();
   const [licences, setLicences] = useState<readonly Licence[]>();
   const [failed, setFailed] = useState(false);
   const load = () => {
@@ -114,11 +104,11 @@ function Licences() {
   };
   return (
     <section className="card">
-      <h2>Licences</h2>
-      <p className="muted">Parley is free software under the MIT licence.</p>
+      <h2>{about.licences}</h2>
+      <p className="muted">{about.licence}</p>
       <details className="licences" onToggle={({ currentTarget }) => currentTarget.open && load()}>
-        <summary>Software in this app</summary>
-        {failed && <p className="muted">The list could not be loaded. Open it again to retry.</p>}
+        <summary>{about.software}</summary>
+        {failed && <p className="muted">{about.listFailed}</p>}
         <ul>
           {licences?.map(({ name, version, identifier, text }) => (
             <li key={`${name} ${version}`}>

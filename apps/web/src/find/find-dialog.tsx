@@ -18,10 +18,11 @@ import {
 } from '@parley/react-ui/parts';
 import type { Action } from './actions.tsx';
 import { matches, merge, type Entry } from './merge.ts';
+import { useAppStrings, type AppStrings } from '../strings/app-strings.tsx';
 import './find.css';
 
 interface Hit extends Entry {
-  readonly kind: 'Chat' | 'Person' | 'Room' | 'Message' | 'Action';
+  readonly kind: keyof AppStrings['find']['kinds'];
   readonly icon: ReactNode;
   readonly title: ReactNode;
   readonly detail?: ReactNode;
@@ -38,6 +39,7 @@ interface Props {
 
 /** One field that finds everything. What the client knows is shown at once, and the server's results below it. */
 export default function FindDialog({ actions, onClose }: Props) {
+  const { find } = useAppStrings();
   const listId = useId();
   const list = useRef<HTMLDivElement>(null);
   const [query, setQuery] = useState('');
@@ -66,19 +68,19 @@ export default function FindDialog({ actions, onClose }: Props) {
   // The first one counts as selected from when it is shown, so that later ones do not take its place.
   if (selectedKey === undefined && hits[0]) setSelectedKey(hits[0].key);
   return (
-    <Dialog title="Find" onClose={onClose}>
+    <Dialog title={find.title} onClose={onClose}>
       <input
         // React's autoFocus comes too early for a dialog, which looks for the attribute when it opens.
         ref={(field) => field?.setAttribute('autofocus', '')}
         className="input"
         type="text"
         role="combobox"
-        aria-label="Find people, chats, rooms, messages and actions"
+        aria-label={find.label}
         aria-expanded="true"
         aria-controls={listId}
         aria-activedescendant={hits[at] && `${listId}-${at}`}
         aria-autocomplete="list"
-        placeholder="People, chats, rooms, messages, actions"
+        placeholder={find.placeholder}
         autoComplete="off"
         spellCheck={false}
         enterKeyHint="go"
@@ -91,7 +93,7 @@ export default function FindDialog({ actions, onClose }: Props) {
         }}
         onKeyDown={onKeyDown}
       />
-      <div ref={list} id={listId} className="finds" role="listbox" aria-label="Found">
+      <div ref={list} id={listId} className="finds" role="listbox" aria-label={find.found}>
         {hits.map((hit, index) => (
           // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- the field has the keys
           <div
@@ -114,18 +116,12 @@ export default function FindDialog({ actions, onClose }: Props) {
                 </small>
               )}
             </span>
-            <small className="muted">{hit.kind}</small>
+            <small className="muted">{find.kinds[hit.kind]}</small>
           </div>
         ))}
       </div>
       <p className="muted small" role="status">
-        {failed
-          ? 'The server does not answer. This is what this device knows.'
-          : isBusy
-            ? 'Searching…'
-            : hits.length === 0
-              ? `Nothing found for “${query.trim()}”.`
-              : '↑ ↓ to choose, Enter to open, Esc to close'}
+        {failed ? find.offline : isBusy ? find.searching : hits.length === 0 ? find.nothing(query.trim()) : find.keys}
       </p>
     </Dialog>
   );
@@ -147,7 +143,7 @@ function useHits(query: string, actions: readonly Action[]) {
   const partners = new Set([...state.conversations.values()].map(({ partnerId }) => partnerId));
   const personHit = (user: User): Hit => ({
     key: `person ${user.id}`,
-    kind: 'Person',
+    kind: 'person',
     icon: <Avatar user={user} size={32} />,
     title: user.displayName,
     detail: `@${user.username}`,
@@ -159,8 +155,8 @@ function useHits(query: string, actions: readonly Action[]) {
   const actionHits = actions
     .filter(({ label, words }) => matches(query, label, words))
     .map((action): Hit => ({
-      key: `action ${action.label}`,
-      kind: 'Action',
+      key: `action ${action.key}`,
+      kind: 'action',
       icon: action.icon,
       title: action.label,
       run: action.run,
@@ -169,7 +165,7 @@ function useHits(query: string, actions: readonly Action[]) {
     .filter(({ id }) => !state.conversations.has(id))
     .map((room): Hit => ({
       key: `room ${room.id}`,
-      kind: 'Room',
+      kind: 'room',
       icon: <RoomAvatar conversation={room} size={32} />,
       title: titleOf(room),
       detail: room.topic,
@@ -179,7 +175,7 @@ function useHits(query: string, actions: readonly Action[]) {
     const view = state.conversations.get(message.conversationId);
     return {
       key: `message ${message.id}`,
-      kind: 'Message',
+      kind: 'message',
       icon: (
         <Avatar user={state.users.get(message.senderId) ?? (message.senderId === me.id ? me : undefined)} size={32} />
       ),
@@ -219,7 +215,7 @@ function chatHits(state: ClientState, query: string, navigate: (path: string) =>
     .slice(0, MAX_LOCAL)
     .map(({ conversation, partner }) => ({
       key: `chat ${conversation.id}`,
-      kind: 'Chat',
+      kind: 'chat',
       icon:
         conversation.kind === 'direct' ? (
           <Avatar user={partner} size={32} />

@@ -1,6 +1,16 @@
 import { useEffect, useRef, useState } from 'react';
 import { useLocation, useRoute } from 'wouter';
-import { attempt, isAttended, peerChatsOf, summaryOf, toast, useChat, useClient, useMe } from '@parley/react-ui/parts';
+import {
+  currentStrings,
+  attempt,
+  isAttended,
+  peerChatsOf,
+  summaryOf,
+  toast,
+  useChat,
+  useClient,
+  useMe,
+} from '@parley/react-ui/parts';
 import {
   canPlay,
   closeNotifications,
@@ -11,6 +21,7 @@ import {
   showNotification,
 } from './notifications.ts';
 import { OneTab } from './one-tab.ts';
+import { currentAppStrings } from '../strings/app-strings.tsx';
 
 /**
  * Reports new messages: those of the open conversation to screen readers, others by sound and by the system's
@@ -39,9 +50,9 @@ export function MessageNotifier() {
         // The name of a new sender is not loaded yet.
         const sender = await client.user(message.senderId).then(
           ({ displayName }) => displayName,
-          () => 'Somebody',
+          () => currentStrings().common.somebody,
         );
-        if (isOnScreen) setAnnouncement(`${sender}: ${summaryOf(message)}`);
+        if (isOnScreen) setAnnouncement(currentAppStrings().notifications.announcement(sender, summaryOf(message)));
         if (!isWanted(view, message, ownId)) return;
         const { isMine, attended } = await tabs.decide(message.id, message.conversationId);
         if (!isMine) return;
@@ -52,7 +63,7 @@ export function MessageNotifier() {
     });
     // Somebody calls for a direct connection. The conversation itself shows the buttons.
     const stopRings = peerChatsOf(client).onRing((id, call) => {
-      if (id !== openId.current) toast('Somebody wants to talk directly. Open your chat with them to answer.');
+      if (id !== openId.current) toast(currentAppStrings().notifications.call);
       void tabs.decide(`call ${call}`, id).then(({ isMine }) => isMine && playSound());
     });
     return () => {

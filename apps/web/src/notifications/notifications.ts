@@ -2,6 +2,7 @@ import type { ConversationView } from '@parley/client';
 import type { Message } from '@parley/contracts';
 import { readItem, summaryOf, writeItem } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
+import { currentAppStrings } from '../strings/app-strings.tsx';
 
 type Channel = 'sound' | 'system';
 const keyOf = (channel: Channel) => `parley:notify-${channel}`;
@@ -47,7 +48,7 @@ export async function showNotification(
   onClick: () => void,
 ): Promise<void> {
   const data: NotificationTarget = { conversationId: id };
-  const heading = kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`;
+  const heading = kind === 'direct' ? sender : currentAppStrings().notifications.inGroup(sender, title);
   // TypeScript does not know `renotify`, which makes a replaced notification alert again.
   const options: NotificationOptions & { renotify: boolean } = {
     body: summaryOf(message).slice(0, 200),

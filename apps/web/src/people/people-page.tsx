@@ -13,6 +13,7 @@ import {
   useOpenPerson,
   useWatchedPresence,
 } from '@parley/react-ui/parts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 
 type List = 'contacts' | 'blocks';
 
@@ -36,6 +37,7 @@ function usePeopleList(name: List) {
 
 /** The user's contacts, a search for people, and blocked people. */
 export function PeoplePage() {
+  const { people } = useAppStrings();
   const client = useClient();
   const [, navigate] = useLocation();
   const contacts = usePeopleList('contacts');
@@ -47,20 +49,18 @@ export function PeoplePage() {
   return (
     <div className="page">
       <div className="page-inner">
-        <h1>People</h1>
+        <h1>{people.title}</h1>
         <section className="card">
-          <h2>Contacts</h2>
-          {contacts.users?.length === 0 && (
-            <p className="muted">Nobody yet. Find people below, or add them from a chat’s details.</p>
-          )}
+          <h2>{people.contacts}</h2>
+          {contacts.users?.length === 0 && <p className="muted">{people.none}</p>}
           <div className="person-list">
             {contacts.users?.map((user) => (
               <PersonEntry key={user.id} user={user}>
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label={`Write to ${user.displayName}`}
-                  title="Write"
+                  aria-label={people.writeTo(user.displayName)}
+                  title={people.write}
                   onClick={() => write(user)}
                 >
                   <MessageCircle size={19} />
@@ -68,8 +68,8 @@ export function PeoplePage() {
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label={`Take ${user.displayName} off your contacts`}
-                  title="Take off the list"
+                  aria-label={people.takeOffPerson(user.displayName)}
+                  title={people.takeOff}
                   onClick={() => contacts.set(user.id, false)}
                 >
                   <UserMinus size={19} />
@@ -77,8 +77,8 @@ export function PeoplePage() {
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label={`Block ${user.displayName}`}
-                  title="Block"
+                  aria-label={people.blockPerson(user.displayName)}
+                  title={people.block}
                   onClick={() => blocks.set(user.id, true)}
                 >
                   <Ban size={19} />
@@ -88,25 +88,25 @@ export function PeoplePage() {
           </div>
         </section>
         <section className="card">
-          <h2>Find people</h2>
+          <h2>{people.find}</h2>
           <PeoplePicker
-            label="Search people to add to your contacts"
+            label={people.search}
             picked={contacts.users ?? []}
             onPick={(user) => contacts.set(user.id, !contacts.users?.some(({ id }) => id === user.id))}
           />
           <p className="muted small row">
             <UserPlus size={16} />
-            Picking somebody puts them on your list of contacts.
+            {people.pickHint}
           </p>
         </section>
         {(blocks.users?.length ?? 0) > 0 && (
           <section className="card">
-            <h2>Blocked</h2>
+            <h2>{people.blocked}</h2>
             <div className="person-list">
               {blocks.users?.map((user) => (
                 <PersonEntry key={user.id} user={user}>
                   <button type="button" className="button slim" onClick={() => blocks.set(user.id, false)}>
-                    Unblock
+                    {people.unblock}
                   </button>
                 </PersonEntry>
               ))}

@@ -1,33 +1,35 @@
 import { useDeferredValue, useState, useSyncExternalStore } from 'react';
 import { Dialog, useClient } from '@parley/react-ui/parts';
 import { frameLogOf, type LoggedFrame } from './frame-log.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './log.css';
 
 const directions = { in: '↓ in', out: '↑ call', answer: '↓ ack' } as const;
 
 /** The frames of the protocol as they go over the socket, newest first. */
 export default function ProtocolLog({ onClose }: { readonly onClose: () => void }) {
+  const { protocolLog } = useAppStrings();
   const log = frameLogOf(useClient());
   const frames = useDeferredValue(useSyncExternalStore(log.subscribe, () => log.frames));
   const [filter, setFilter] = useState('');
   const shown = frames.filter(({ event }) => event.includes(filter.trim())).toReversed();
   return (
-    <Dialog title="Protocol log" onClose={onClose}>
+    <Dialog title={protocolLog.title} onClose={onClose}>
       <div className="log-bar">
         <input
           className="input"
           type="search"
-          placeholder="Filter by event, e.g. message:"
-          aria-label="Filter by event"
+          placeholder={protocolLog.placeholder}
+          aria-label={protocolLog.filter}
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
         />
         <button type="button" className="button slim" onClick={() => log.clear()}>
-          Clear
+          {protocolLog.clear}
         </button>
       </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
-      <div className="log" role="region" aria-label="Frames" tabIndex={0}>
+      <div className="log" role="region" aria-label={protocolLog.frames} tabIndex={0}>
         {shown.map((frame) => (
           <FrameEntry key={frame.id} frame={frame} />
         ))}

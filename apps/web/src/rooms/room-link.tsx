@@ -1,11 +1,15 @@
 import type { Conversation } from '@parley/contracts';
 import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
+import { useStrings } from '@parley/react-ui';
 import { RoomAvatar, attempt, explain, useChat, useClient } from '@parley/react-ui/parts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './rooms.css';
 
 /** The page of a room's link. Members are sent to the conversation; others see what the room is, and join. */
 export function RoomLink({ id }: { readonly id: string }) {
+  const { rooms } = useAppStrings();
+  const { common } = useStrings();
   const client = useClient();
   const [, navigate] = useLocation();
   const isMember = useChat(({ conversations }) => conversations.has(id));
@@ -25,30 +29,28 @@ export function RoomLink({ id }: { readonly id: string }) {
   if (problem !== undefined)
     return (
       <div className="empty grow">
-        <h2>There is no such room</h2>
+        <h2>{rooms.noSuchRoom}</h2>
         <p>{problem}</p>
         <Link href="/rooms" className="button">
-          Browse rooms
+          {rooms.browse}
         </Link>
       </div>
     );
   if (!room)
     return (
       <div className="empty grow">
-        <div className="spinner" role="img" aria-label="Loading" />
+        <div className="spinner" role="img" aria-label={common.loading} />
       </div>
     );
   return (
     <div className="page">
       <section className="card room-card">
         <RoomAvatar conversation={room} size={84} />
-        <h1>{room.title ?? 'Room'}</h1>
+        <h1>{room.title ?? rooms.room}</h1>
         {room.topic && <p>{room.topic}</p>}
-        <p className="muted">
-          {room.memberCount} member{room.memberCount === 1 ? '' : 's'}
-        </p>
+        <p className="muted">{rooms.members(room.memberCount)}</p>
         <button type="button" className="button primary wide" onClick={() => void attempt(() => client.join(id))}>
-          Join this room
+          {rooms.joinThis}
         </button>
       </section>
     </div>

@@ -3,10 +3,12 @@ import { Hash, Plus, UsersRound } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { NewChat, RoomAvatar, attempt, colorOf, useChat, useClient, useSearch } from '@parley/react-ui/parts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './rooms.css';
 
 /** The page of public conversations. */
 export function RoomsPage() {
+  const { rooms } = useAppStrings();
   const [query, setQuery] = useState('');
   const [order, setOrder] = useState<'active' | 'created'>('active');
   const [creating, setCreating] = useState(false);
@@ -20,45 +22,41 @@ export function RoomsPage() {
     <div className="page">
       <div className="page-inner">
         <header className="page-head">
-          <h1 className="grow">Public rooms</h1>
+          <h1 className="grow">{rooms.title}</h1>
           <button type="button" className="button primary" onClick={() => setCreating(true)}>
             <Plus size={18} />
-            New room
+            {rooms.newRoom}
           </button>
         </header>
         <div className="rooms-bar">
           <input
             className="input"
             type="search"
-            placeholder="Search rooms"
-            aria-label="Search rooms"
+            placeholder={rooms.search}
+            aria-label={rooms.search}
             maxLength={100}
             value={query}
             onChange={(event) => setQuery(event.target.value)}
           />
           <div className="tabs">
             <button type="button" aria-pressed={order === 'active'} onClick={() => setOrder('active')}>
-              Active
+              {rooms.active}
             </button>
             <button type="button" aria-pressed={order === 'created'} onClick={() => setOrder('created')}>
-              Newest
+              {rooms.newest}
             </button>
           </div>
         </div>
         {done && items.length === 0 && (
           <div className="empty">
             <Hash size={40} />
-            <h2>{q === '' ? 'No rooms yet' : 'No such room'}</h2>
-            <p>
-              {q === ''
-                ? 'Open the first one: a place where anybody can drop in.'
-                : `No public room has “${q}” in its name.`}
-            </p>
+            <h2>{q === '' ? rooms.none : rooms.notFound}</h2>
+            <p>{q === '' ? rooms.noneHint : rooms.notFoundHint(q)}</p>
           </div>
         )}
         {failed && (
           <div className="empty">
-            <p>The rooms are shown as soon as the server answers.</p>
+            <p>{rooms.offline}</p>
           </div>
         )}
         <div className="rooms">
@@ -66,7 +64,7 @@ export function RoomsPage() {
             <RoomCard key={room.id} room={room} />
           ))}
         </div>
-        {more && <p className="muted small">There are more. Search to find them.</p>}
+        {more && <p className="muted small">{rooms.more}</p>}
       </div>
       {creating && <NewChat initialKind="group" initiallyPublic onClose={() => setCreating(false)} />}
     </div>
@@ -74,6 +72,7 @@ export function RoomsPage() {
 }
 
 function RoomCard({ room }: { readonly room: Conversation }) {
+  const { rooms } = useAppStrings();
   const client = useClient();
   const [, navigate] = useLocation();
   const isMember = useChat(({ conversations }) => conversations.has(room.id));
@@ -88,26 +87,21 @@ function RoomCard({ room }: { readonly room: Conversation }) {
         <RoomAvatar conversation={room} size={48} />
       </div>
       <div className="room-text">
-        <h2>{room.title ?? 'Room'}</h2>
+        <h2>{room.title ?? rooms.room}</h2>
         {room.topic && <p>{room.topic}</p>}
       </div>
       <div className="room-foot">
         <span className="row muted small">
           <UsersRound size={15} />
-          {room.memberCount}
+          {rooms.count(room.memberCount)}
         </span>
         {isMember ? (
           <Link className="button slim" href={`/c/${room.id}`}>
-            Open
+            {rooms.open}
           </Link>
         ) : (
-          <button
-            type="button"
-            className="button primary slim"
-            onClick={join}
-            aria-label={`Join ${room.title ?? 'room'}`}
-          >
-            Join
+          <button type="button" className="button primary slim" onClick={join} aria-label={rooms.joinRoom(room.title)}>
+            {rooms.join}
           </button>
         )}
       </div>

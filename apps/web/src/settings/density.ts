@@ -5,8 +5,6 @@ export const densities = ['cosy', 'compact'] as const;
 export type Density = (typeof densities)[number];
 export const density = new Preference<Density>('parley:density', densities, 'cosy');
 
-export const densityLabels: Readonly<Record<Density, string>> = { cosy: 'Cosy', compact: 'Compact' };
-
 /** Shows messages in the chosen density from now on. */
 export function followDensity(): void {
   const apply = () => void (document.documentElement.dataset['density'] = density.value);

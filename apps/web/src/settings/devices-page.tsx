@@ -2,18 +2,20 @@ import type { Device } from '@parley/contracts';
 import { ArrowLeft, MonitorSmartphone } from 'lucide-react';
 import { useCallback, useEffect, useState } from 'react';
 import { Link } from 'wouter';
+import { useStrings } from '@parley/react-ui';
 import { attempt, momentOf, sinceOf, toast, useClient } from '@parley/react-ui/parts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './settings.css';
 
 export function DevicesPage() {
+  const { devices, settings } = useAppStrings();
+  const { common } = useStrings();
   const client = useClient();
-  const [devices, setDevices] = useState<readonly Device[]>();
+  const [known, setKnown] = useState<readonly Device[]>();
   const load = useCallback(
     () =>
       attempt(async () =>
-        setDevices(
-          (await client.request<{ items: Device[] }>('GET', '/auth/sessions', { query: { limit: 100 } })).items,
-        ),
+        setKnown((await client.request<{ items: Device[] }>('GET', '/auth/sessions', { query: { limit: 100 } })).items),
       ),
     [client],
   );
@@ -22,37 +24,40 @@ export function DevicesPage() {
     void attempt(() => Promise.all(ids.map((id) => client.request('DELETE', `/auth/sessions/${id}`))))
       .then((done) => done && toast(confirmation))
       .then(load);
-  const others = devices?.filter(({ current }) => !current) ?? [];
+  const others = known?.filter(({ current }) => !current) ?? [];
   return (
     <div className="page">
       <div className="page-inner">
         <header className="page-head">
-          <Link href="/settings" className="icon-button" aria-label="Back to the settings">
+          <Link href="/settings" className="icon-button" aria-label={devices.back}>
             <ArrowLeft size={22} />
           </Link>
-          <h1 className="grow">Devices</h1>
+          <h1 className="grow">{settings.devices}</h1>
         </header>
         <section className="card">
-          {!devices && <div className="spinner" role="img" aria-label="Loading" />}
+          {!known && <div className="spinner" role="img" aria-label={common.loading} />}
           <ul>
-            {devices?.map((device) => (
+            {known?.map((device) => (
               <li key={device.id} className="device">
                 <MonitorSmartphone size={24} />
                 <div className="grow">
-                  <strong>{device.deviceName ?? 'A device'}</strong>{' '}
-                  {device.current && <span className="tag">This one</span>}
+                  <strong>{device.deviceName ?? devices.unnamed}</strong>{' '}
+                  {device.current && <span className="tag">{devices.thisOne}</span>}
                   <p className="muted small">
-                    {device.current ? 'In use now' : `Last seen ${sinceOf(device.lastSeenAt)}`}
-                    {device.address !== undefined && ` from ${device.address}`} · since {momentOf(device.createdAt)}
+                    {devices.detail(
+                      device.current ? devices.inUse : devices.lastSeen(sinceOf(device.lastSeenAt)),
+                      device.address,
+                      momentOf(device.createdAt),
+                    )}
                   </p>
                 </div>
                 {!device.current && (
                   <button
                     type="button"
                     className="button slim danger"
-                    onClick={() => end([device.id], 'That device was logged out')}
+                    onClick={() => end([device.id], devices.loggedOut)}
                   >
-                    Log out
+                    {settings.logOut}
                   </button>
                 )}
               </li>
@@ -67,11 +72,11 @@ export function DevicesPage() {
               onClick={() =>
                 end(
                   others.map(({ id }) => id),
-                  'All other devices were logged out',
+                  devices.othersLoggedOut,
                 )
               }
             >
-              Log out everywhere else
+              {devices.logOutOthers}
             </button>
           </div>
         )}

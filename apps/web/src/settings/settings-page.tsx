@@ -1,7 +1,9 @@
+import { LanguageSetting } from './language-setting.tsx';
 import type { Me } from '@parley/contracts';
 import { ChevronRight, Info, LogOut, MonitorSmartphone, Terminal } from 'lucide-react';
 import { Suspense, useRef, useState, type FormEvent } from 'react';
 import { Link } from 'wouter';
+import { useStrings } from '@parley/react-ui';
 import {
   Avatar,
   Dialog,
@@ -21,17 +23,20 @@ import { DensitySetting, ThemeSetting } from './theme-setting.tsx';
 import './settings.css';
 import { CredentialFields } from '../sign-in/credential-fields.tsx';
 import { deviceName } from '../sign-in/device-name.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 
 const ProtocolLog = lazyPart(() => import('../protocol-log/protocol-log.tsx'));
 
 export function SettingsPage() {
+  const { settings } = useAppStrings();
   const me = useMe();
   return (
     <div className="page">
       <div className="page-inner">
-        <h1>Settings</h1>
+        <h1>{settings.title}</h1>
         {me.kind === 'guest' && <GuestUpgrade />}
         <Profile />
+        <LanguageSetting />
         <ThemeSetting />
         <DensitySetting />
         <NotificationSettings />
@@ -39,11 +44,12 @@ export function SettingsPage() {
         <SessionSettings />
         <DeveloperSettings />
         <section className="card">
-          <h2>About</h2>
+          <h2>{settings.about}</h2>
           <Link href="/about" className="person">
             <Info size={22} />
             <span className="grow">
-              About Parley<small>Version, limits and licences of this server</small>
+              {settings.aboutParley}
+              <small>{settings.aboutHint}</small>
             </span>
             <ChevronRight size={20} />
           </Link>
@@ -54,13 +60,15 @@ export function SettingsPage() {
 }
 
 function Profile() {
+  const { settings } = useAppStrings();
+  const { common } = useStrings();
   const client = useClient();
   const me = useMe() as Me;
   const file = useRef<HTMLInputElement>(null);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const displayName = textField(new FormData(event.currentTarget), 'displayName').trim();
-    void attempt(() => client.updateProfile({ displayName })).then((done) => done && toast('Saved'));
+    void attempt(() => client.updateProfile({ displayName })).then((done) => done && toast(settings.saved));
   };
   const choose = (picked: File | undefined) =>
     picked &&
@@ -70,7 +78,7 @@ function Profile() {
     });
   return (
     <section className="card">
-      <h2>Profile</h2>
+      <h2>{settings.profile}</h2>
       <div className="profile-head">
         <Avatar user={me} size={72} />
         <div className="grow">
@@ -78,7 +86,7 @@ function Profile() {
           <p className="muted">@{me.username}</p>
         </div>
         <button type="button" className="button" onClick={() => file.current?.click()}>
-          Change picture
+          {settings.changePicture}
         </button>
         <input
           ref={file}
@@ -91,10 +99,10 @@ function Profile() {
       </div>
       <form className="row wrap" onSubmit={submit}>
         <label className="field grow">
-          <span>Name</span>
+          <span>{settings.name}</span>
           <input className="input" name="displayName" required maxLength={100} defaultValue={me.displayName} />
         </label>
-        <button className="button primary save">Save</button>
+        <button className="button primary save">{common.save}</button>
       </form>
       <Availability />
     </section>
@@ -102,15 +110,16 @@ function Profile() {
 }
 
 function Availability() {
+  const { settings } = useAppStrings();
   const client = useClient();
   const state = useChat(({ availability }) => availability ?? 'online');
   return (
     <div className="field">
-      <span>Others see you as</span>
+      <span>{settings.seenAs}</span>
       <div className="tabs">
         {(['online', 'away', 'busy'] as const).map((choice) => (
           <button key={choice} type="button" aria-pressed={state === choice} onClick={() => client.setPresence(choice)}>
-            {{ online: 'Online', away: 'Away', busy: 'Busy' }[choice]}
+            {settings.availability[choice]}
           </button>
         ))}
       </div>
@@ -146,19 +155,21 @@ async function cropToSquare(file: File): Promise<File> {
 }
 
 function NotificationSettings() {
+  const { settings } = useAppStrings();
   const [sound, setSound] = useState(() => isEnabled('sound'));
   const [system, setSystem] = useState(() => isEnabled('system'));
   const allow = async (on: boolean) => {
     const allowed = await setEnabled('system', on);
     setSystem(allowed);
-    if (on && !allowed) toast('Your browser does not allow notifications for this page.');
+    if (on && !allowed) toast(settings.systemRefused);
   };
   return (
     <section className="card">
-      <h2>Notifications on this device</h2>
+      <h2>{settings.notifications}</h2>
       <label className="switch">
         <span>
-          Sound<small>Two soft tones for a new message elsewhere</small>
+          {settings.sound}
+          <small>{settings.soundHint}</small>
         </span>
         <input
           type="checkbox"
@@ -169,7 +180,8 @@ function NotificationSettings() {
       </label>
       <label className="switch">
         <span>
-          System notifications<small>While you look at something else</small>
+          {settings.system}
+          <small>{settings.systemHint}</small>
         </span>
         <input type="checkbox" role="switch" checked={system} onChange={({ target }) => void allow(target.checked)} />
       </label>
@@ -178,6 +190,7 @@ function NotificationSettings() {
 }
 
 function PasswordChange() {
+  const { settings } = useAppStrings();
   const client = useClient();
   const [problem, setProblem] = useState<string>();
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -193,25 +206,23 @@ function PasswordChange() {
       () => {
         setProblem(undefined);
         form.reset();
-        toast('Password changed. Your other devices were logged out.');
+        toast(settings.passwordChanged);
       },
       (error: unknown) =>
-        setProblem(
-          (error as { code?: string }).code === 'forbidden' ? 'That is not your current password.' : explain(error),
-        ),
+        setProblem((error as { code?: string }).code === 'forbidden' ? settings.passwordWrong : explain(error)),
     );
   };
   return (
     <section className="card">
-      <h2>Password</h2>
+      <h2>{settings.password}</h2>
       <form className="stack" onSubmit={submit}>
         <div className="two">
           <label className="field">
-            <span>Current password</span>
+            <span>{settings.currentPassword}</span>
             <input className="input" type="password" name="current" required autoComplete="current-password" />
           </label>
           <label className="field">
-            <span>New password (10 letters or more)</span>
+            <span>{settings.newPassword(10)}</span>
             <input
               className="input"
               type="password"
@@ -225,7 +236,8 @@ function PasswordChange() {
         </div>
         <label className="switch">
           <span>
-            Also end my bots and webhooks<small>If somebody else may have used this account</small>
+            {settings.endBots}
+            <small>{settings.endBotsHint}</small>
           </span>
           <input type="checkbox" role="switch" name="endBots" />
         </label>
@@ -235,7 +247,7 @@ function PasswordChange() {
           </p>
         )}
         <div className="row end">
-          <button className="button">Change password</button>
+          <button className="button">{settings.changePassword}</button>
         </div>
       </form>
     </section>
@@ -243,6 +255,7 @@ function PasswordChange() {
 }
 
 function GuestUpgrade() {
+  const { settings, signIn } = useAppStrings();
   const client = useClient();
   const [open, setOpen] = useState(false);
   const [problem, setProblem] = useState<string>();
@@ -253,22 +266,21 @@ function GuestUpgrade() {
       password: string;
     };
     client.register({ username, password, deviceName: deviceName() }).then(
-      () => toast('Your account is ready. Everything is yours to keep.'),
-      (error: unknown) =>
-        setProblem((error as { code?: string }).code === 'conflict' ? 'That username is taken.' : explain(error)),
+      () => toast(settings.accountReady),
+      (error: unknown) => setProblem((error as { code?: string }).code === 'conflict' ? signIn.taken : explain(error)),
     );
   };
   return (
     <section className="card">
-      <h2>You are here as a guest</h2>
-      <p className="muted">Choose a name and a password, and your chats stay yours, on every device.</p>
+      <h2>{settings.guest}</h2>
+      <p className="muted">{settings.guestHint}</p>
       <div>
         <button type="button" className="button primary" onClick={() => setOpen(true)}>
-          Create an account
+          {settings.createAnAccount}
         </button>
       </div>
       {open && (
-        <Dialog title="Create an account" onClose={() => setOpen(false)}>
+        <Dialog title={settings.createAnAccount} onClose={() => setOpen(false)}>
           <form className="stack" onSubmit={submit}>
             <CredentialFields isNew />
             {problem !== undefined && (
@@ -276,7 +288,7 @@ function GuestUpgrade() {
                 {problem}
               </p>
             )}
-            <button className="button primary">Create account</button>
+            <button className="button primary">{settings.createAccount}</button>
           </form>
         </Dialog>
       )}
@@ -285,17 +297,19 @@ function GuestUpgrade() {
 }
 
 function SessionSettings() {
+  const { settings } = useAppStrings();
   const pending = useChat((state) => state.pendingCount);
   const isGuest = useMe().kind === 'guest';
   const [isConfirming, setConfirming] = useState(false);
   const leave = useLogOut();
   return (
     <section className="card">
-      <h2>Session</h2>
+      <h2>{settings.session}</h2>
       <Link href="/settings/devices" className="person">
         <MonitorSmartphone size={22} />
         <span className="grow">
-          Devices<small>Where you are logged in</small>
+          {settings.devices}
+          <small>{settings.devicesHint}</small>
         </span>
         <ChevronRight size={20} />
       </Link>
@@ -306,7 +320,7 @@ function SessionSettings() {
           onClick={() => (pending > 0 || isGuest ? setConfirming(true) : leave())}
         >
           <LogOut size={18} />
-          Log out
+          {settings.logOut}
         </button>
       </div>
       {isConfirming && <LogOutDialog onClose={() => setConfirming(false)} />}
@@ -315,22 +329,24 @@ function SessionSettings() {
 }
 
 function DeveloperSettings() {
+  const { settings } = useAppStrings();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
     <section className="card">
-      <h2>Developer</h2>
+      <h2>{settings.developer}</h2>
       <button type="button" className="person" onClick={() => setOpen(true)}>
         <Terminal size={22} />
         <span className="grow">
-          Protocol log<small>What this page and the server say to each other</small>
+          {settings.log}
+          <small>{settings.logHint}</small>
         </span>
         <ChevronRight size={20} />
       </button>
       {open && (
         <ErrorBoundary
           frame={(content) => (
-            <Dialog title="The log can’t be shown" onClose={close}>
+            <Dialog title={settings.logNotShown} onClose={close}>
               {content}
             </Dialog>
           )}

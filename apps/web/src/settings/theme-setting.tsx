@@ -1,14 +1,16 @@
 import { themes, usePreference } from '@parley/react-ui/parts';
-import { densities, density, densityLabels } from './density.ts';
-import { labelOf, themeChoice, themeOf } from './themes.ts';
+import { densities, density } from './density.ts';
+import { themeChoice, themeOf } from './themes.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 
 /** The choice of the theme: swatches, and a slider. */
 export function ThemeSetting() {
+  const { settings } = useAppStrings();
   const choice = usePreference(themeChoice);
   const theme = themeOf(choice);
   return (
     <section className="card">
-      <h2 id="theme-heading">Theme</h2>
+      <h2 id="theme-heading">{settings.theme}</h2>
       <div className="swatches" role="radiogroup" aria-labelledby="theme-heading">
         {themeChoice.choices.map((option) => (
           <label key={option} className="swatch">
@@ -27,14 +29,14 @@ export function ThemeSetting() {
                 </span>
               ))}
             </span>
-            {labelOf(option)}
+            {settings.themes[option]}
           </label>
         ))}
       </div>
       <label className="theme-slider">
         <span className="row">
-          <span className="grow muted">Or slide to change</span>
-          <output>{labelOf(theme)}</output>
+          <span className="grow muted">{settings.slide}</span>
+          <output>{settings.themes[theme]}</output>
         </span>
         <input
           type="range"
@@ -42,14 +44,15 @@ export function ThemeSetting() {
           max={themes.length - 1}
           step={1}
           value={themes.indexOf(theme)}
-          aria-label="Theme"
-          aria-valuetext={theme}
+          aria-label={settings.theme}
+          aria-valuetext={settings.themes[theme]}
           onChange={({ target }) => themeChoice.choose(themes[Number(target.value)]!)}
         />
       </label>
       <div className="preview" aria-hidden="true">
-        <span>How does this one look?</span>
-        <span>Lovely. Keep it.</span>
+        {settings.preview.map((text) => (
+          <span key={text}>{text}</span>
+        ))}
       </div>
     </section>
   );
@@ -57,18 +60,19 @@ export function ThemeSetting() {
 
 /** The choice of how much room messages take. */
 export function DensitySetting() {
+  const { settings } = useAppStrings();
   const chosen = usePreference(density);
   return (
     <section className="card">
-      <h2 id="density-heading">Messages on this device</h2>
+      <h2 id="density-heading">{settings.density}</h2>
       <div className="tabs" role="group" aria-labelledby="density-heading">
         {densities.map((choice) => (
           <button key={choice} type="button" aria-pressed={choice === chosen} onClick={() => density.choose(choice)}>
-            {densityLabels[choice]}
+            {settings.densities[choice]}
           </button>
         ))}
       </div>
-      <p className="muted small">Compact shows about twice as many messages at once.</p>
+      <p className="muted small">{settings.densityHint}</p>
     </section>
   );
 }

@@ -5,9 +5,6 @@ export type ThemeChoice = Theme | 'system';
 /** The chosen theme. `system`: one that suits the system's colour scheme, also when that changes. */
 export const themeChoice = new Preference<ThemeChoice>('parley:theme', [...themes, 'system'], 'system');
 
-export const labelOf = (choice: ThemeChoice): string =>
-  choice === 'system' ? 'Follow the system' : choice[0]!.toUpperCase() + choice.slice(1);
-
 export const themeOf = (choice: ThemeChoice): Theme => (choice === 'system' ? systemTheme() : choice);
 
 /** Shows the page in the chosen theme from now on, and what a phone draws around it. */

@@ -2,6 +2,8 @@ import type { ParleyClient } from '@parley/client';
 import { ChatProvider, type Place, type Places } from '@parley/react-ui';
 import { useCallback, type ReactNode } from 'react';
 import { useLocation, useRoute } from 'wouter';
+import { useTexts } from '../settings/language.ts';
+import { AppStringsProvider } from '../strings/app-strings.tsx';
 import { basePath } from './base-path.ts';
 import { serverHasAnotherVersion } from './new-version.ts';
 
@@ -15,8 +17,9 @@ function pathOf(place: Place): string {
 
 const hrefOf = (place: Place): string => basePath + pathOf(place);
 
-/** Gives the chat's components the client, and lets them open the addresses of this app. */
+/** Gives the chat's components the client, its texts, and lets them open the addresses of this app. */
 export function AppPlaces({ client, children }: { readonly client: ParleyClient; readonly children: ReactNode }) {
+  const texts = useTexts();
   const [, navigate] = useLocation();
   const [, params] = useRoute('/c/:id');
   const open = useCallback<Places['open']>((place, options) => navigate(pathOf(place), options), [navigate]);
@@ -28,8 +31,9 @@ export function AppPlaces({ client, children }: { readonly client: ParleyClient;
       hrefOf={hrefOf}
       hasRooms
       hasNewVersion={serverHasAnotherVersion}
+      strings={texts.chat}
     >
-      {children}
+      <AppStringsProvider strings={texts.app}>{children}</AppStringsProvider>
     </ChatProvider>
   );
 }

@@ -1,6 +1,7 @@
 import { useLocation } from 'wouter';
 import { Dialog, useChat, useClient, useMe } from '@parley/react-ui/parts';
 import { logOut } from './log-out.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 
 /** Ends the session and shows the start page. */
 export function useLogOut(): () => void {
@@ -14,6 +15,7 @@ export function useLogOut(): () => void {
 
 /** Asks whether to log out. */
 export function LogOutDialog({ onClose }: { readonly onClose: () => void }) {
+  const { shell } = useAppStrings();
   const pending = useChat((state) => state.pendingCount);
   const leave = useLogOut();
   const [, navigate] = useLocation();
@@ -23,28 +25,24 @@ export function LogOutDialog({ onClose }: { readonly onClose: () => void }) {
     navigate('/settings');
   };
   return (
-    <Dialog title="Log out now?" onClose={onClose}>
+    <Dialog title={shell.logOut.title} onClose={onClose}>
       {isGuest && (
         <p className="notice" role="note">
-          You are a guest: nobody can come back to your chats after that. With an account they stay yours.
+          {shell.logOut.guest}
         </p>
       )}
-      <p>
-        {pending === 0
-          ? 'Drafts on this device are deleted.'
-          : `${pending} message${pending === 1 ? ' has' : 's have'} not been sent yet, and would be lost.`}
-      </p>
+      <p>{pending === 0 ? shell.logOut.hint : shell.logOut.unsent(pending)}</p>
       <div className="row end">
         <button type="button" className="button" onClick={onClose}>
-          Stay
+          {shell.logOut.stay}
         </button>
         {isGuest && (
           <button type="button" className="button primary" onClick={createAccount}>
-            Create an account
+            {shell.logOut.createAccount}
           </button>
         )}
         <button type="button" className="button danger" onClick={leave}>
-          Log out
+          {shell.logOut.logOut}
         </button>
       </div>
     </Dialog>

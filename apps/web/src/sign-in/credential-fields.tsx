@@ -1,9 +1,11 @@
+import { useAppStrings } from '../strings/app-strings.tsx';
 /** The fields of a form for a username and a password. They are named `username` and `password`. */
 export function CredentialFields({ isNew }: { readonly isNew: boolean }) {
+  const { signIn } = useAppStrings();
   return (
     <>
       <label className="field">
-        <span>Username</span>
+        <span>{signIn.username}</span>
         <input
           className="input"
           name="username"
@@ -16,7 +18,7 @@ export function CredentialFields({ isNew }: { readonly isNew: boolean }) {
         />
       </label>
       <label className="field">
-        <span>Password{isNew && ' (10 letters or more)'}</span>
+        <span>{isNew ? signIn.newPassword(10) : signIn.password}</span>
         <input
           className="input"
           name="password"

@@ -6,6 +6,7 @@ import { explain, textField, useClient } from '@parley/react-ui/parts';
 import { basePath } from '../shared/base-path.ts';
 import { CredentialFields } from './credential-fields.tsx';
 import { deviceName } from './device-name.ts';
+import { useAppStrings } from '../strings/app-strings.tsx';
 import './sign-in.css';
 
 type Mode = 'login' | 'register';
@@ -14,6 +15,7 @@ type Mode = 'login' | 'register';
  * The page for signing in: log in, create an account, or continue as a guest. `notice`: why the user was signed out.
  */
 export function SignIn({ notice }: { readonly notice?: string | undefined }) {
+  const { signIn } = useAppStrings();
   const [, params] = useRoute('/r/:id');
   return (
     <div className="welcome">
@@ -22,15 +24,12 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
           <img src={`${basePath}/favicon.svg`} alt="" />
           Parley
         </span>
-        <h1>Talk freely. On your own server.</h1>
-        <p>
-          Direct chats, groups, public rooms, voice, pictures and a shared drawing board. Nothing acknowledged is ever
-          lost.
-        </p>
+        <h1>{signIn.slogan}</h1>
+        <p>{signIn.pitch}</p>
         <div className="welcome-bubbles" aria-hidden="true">
-          <span>Dinner at eight?</span>
-          <span>I’ll bring the map 🗺️</span>
-          <span>Perfect.</span>
+          {signIn.bubbles.map((text) => (
+            <span key={text}>{text}</span>
+          ))}
         </div>
       </header>
       <main className="welcome-desk">
@@ -43,7 +42,7 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
           {params && <Invitation key={params.id} id={params.id} />}
           <SignInForm />
           <Link href="/about" className="welcome-about">
-            About Parley
+            {signIn.about}
           </Link>
         </div>
       </main>
@@ -53,6 +52,7 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
 
 /** What the room is to whose link somebody came. */
 function Invitation({ id }: { readonly id: string }) {
+  const { rooms, signIn } = useAppStrings();
   const client = useClient();
   const [room, setRoom] = useState<CallOutput<'room.get'>['room']>();
   useEffect(() => {
@@ -61,20 +61,17 @@ function Invitation({ id }: { readonly id: string }) {
     });
   }, [client, id]);
   return (
-    <section className="invitation" aria-label="Invitation">
-      <span className="muted small">You are invited to</span>
-      <strong>{room?.title ?? 'a room'}</strong>
+    <section className="invitation" aria-label={signIn.invitation}>
+      <span className="muted small">{signIn.invitedTo}</span>
+      <strong>{room?.title ?? signIn.aRoom}</strong>
       {room?.topic !== undefined && <p className="small">{room.topic}</p>}
-      {room && (
-        <span className="muted small">
-          {room.memberCount} member{room.memberCount === 1 ? '' : 's'}
-        </span>
-      )}
+      {room && <span className="muted small">{rooms.members(room.memberCount)}</span>}
     </section>
   );
 }
 
 function SignInForm() {
+  const { signIn } = useAppStrings();
   const client = useClient();
   const [mode, setMode] = useState<Mode>('login');
   const [busy, setBusy] = useState(false);
@@ -85,13 +82,7 @@ function SignInForm() {
     setProblem(undefined);
     work().catch((error: unknown) => {
       const code = (error as { code?: string }).code;
-      setProblem(
-        code === 'unauthenticated'
-          ? 'That name and password don’t go together.'
-          : code === 'conflict'
-            ? 'That username is taken.'
-            : explain(error),
-      );
+      setProblem(code === 'unauthenticated' ? signIn.wrong : code === 'conflict' ? signIn.taken : explain(error));
       setBusy(false);
     });
   };
@@ -109,20 +100,26 @@ function SignInForm() {
 
   return (
     <>
-      <h2>{mode === 'login' ? 'Good to see you again' : 'Make yourself at home'}</h2>
+      <h2>{mode === 'login' ? signIn.welcomeBack : signIn.welcome}</h2>
       <div className="tabs">
         <button type="button" aria-pressed={mode === 'login'} onClick={() => setMode('login')}>
-          Log in
+          {signIn.logIn}
         </button>
         <button type="button" aria-pressed={mode === 'register'} onClick={() => setMode('register')}>
-          Create account
+          {signIn.createAccount}
         </button>
       </div>
       <form className="welcome-form" onSubmit={submit}>
         {mode === 'register' && (
           <label className="field">
-            <span>Your name</span>
-            <input className="input" name="displayName" maxLength={100} autoComplete="name" placeholder="Ann Archer" />
+            <span>{signIn.yourName}</span>
+            <input
+              className="input"
+              name="displayName"
+              maxLength={100}
+              autoComplete="name"
+              placeholder={signIn.namePlaceholder}
+            />
           </label>
         )}
         <CredentialFields isNew={mode === 'register'} />
@@ -132,11 +129,11 @@ function SignInForm() {
           </p>
         )}
         <button className="button primary" disabled={busy}>
-          {mode === 'login' ? 'Log in' : 'Create account'}
+          {mode === 'login' ? signIn.logIn : signIn.createAccount}
           <ArrowRight size={18} />
         </button>
       </form>
-      <div className="or">or</div>
+      <div className="or">{signIn.or}</div>
       <button
         type="button"
         className="button"
@@ -144,7 +141,7 @@ function SignInForm() {
         onClick={() => attempt(() => client.guest({ deviceName: deviceName() }))}
       >
         <UserRoundPlus size={18} />
-        Look around as a guest
+        {signIn.guest}
       </button>
     </>
   );

@@ -29,7 +29,8 @@ export function Menu({ label, icon, items, className = 'icon-button', onToggle }
     const { width, height } = box.getBoundingClientRect();
     const fitsBelow = anchor.bottom + 4 + height <= innerHeight - 8;
     box.style.top = `${Math.max(8, fitsBelow ? anchor.bottom + 4 : anchor.top - height - 4)}px`;
-    box.style.left = `${Math.max(8, Math.min(anchor.right - width, innerWidth - width - 8))}px`;
+    const start = getComputedStyle(box).direction === 'rtl' ? anchor.left : anchor.right - width;
+    box.style.left = `${Math.max(8, Math.min(start, innerWidth - width - 8))}px`;
     box.querySelector('button')?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {

@@ -2,12 +2,26 @@ import { en } from './en.ts';
 import type { Strings } from './strings.tsx';
 
 /** The languages that there are tables of, by tag, each with its own name. */
-export const languages = { en: 'English' } as const;
+export const languages = {
+  en: 'English',
+  de: 'Deutsch',
+  fr: 'Français',
+  es: 'Español',
+  ja: '日本語',
+  ar: 'العربية',
+} as const;
 /** The tag of a language that there is a table of. */
 export type Language = keyof typeof languages;
 
 /** Loads a table of texts. All but English are loaded when they are needed. */
-const tables: Readonly<Record<Language, () => Promise<Strings>>> = { en: () => Promise.resolve(en) };
+const tables: Readonly<Record<Language, () => Promise<Strings>>> = {
+  en: () => Promise.resolve(en),
+  de: async () => (await import('./de.ts')).de,
+  fr: async () => (await import('./fr.ts')).fr,
+  es: async () => (await import('./es.ts')).es,
+  ja: async () => (await import('./ja.ts')).ja,
+  ar: async () => (await import('./ar.ts')).ar,
+};
 
 /** The texts of a language. */
 export const loadStrings = (language: Language): Promise<Strings> => tables[language]();
