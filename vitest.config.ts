@@ -62,7 +62,8 @@ export default defineConfig({
           exclude: excluded,
           globalSetup: [servers, browser, './e2e/src/deployments/shared.ts'],
           sequence: { groupOrder: 2 },
-          maxWorkers: 2,
+          // Most of their time is waiting for servers.
+          maxWorkers: 3,
           testTimeout: 180_000 * timeFactor,
           hookTimeout: 120_000,
         },
