@@ -14,6 +14,7 @@ const run = promisify(execFile);
 /** Needs every entry of the package, and has one mistake, which the compiler must see. */
 const typed = `
 import { createClient, ParleyError, type ChatMessage, type ClientState, type SocketInput } from '@parley/client';
+import { formatBody, type Block } from '@parley/client/format';
 import { fileStorage } from '@parley/client/node';
 import { useConversations, useUser } from '@parley/client/react';
 export const client = createClient({ url: 'http://127.0.0.1:9', storage: fileStorage('.') });
@@ -22,6 +23,7 @@ export const unread = ({ conversations }: ClientState): number => [...conversati
 export const draw: SocketInput<'drawing:draw'>['line'] = { id: '1', color: '#000000', width: 1, points: [0, 0] };
 export const isGone = (error: unknown): boolean => error instanceof ParleyError && error.code === 'not_found';
 export const useFirst = (): string | undefined => useUser(useConversations()[0]?.partnerId ?? '')?.displayName;
+export const blocks = (body: string): readonly Block[] => formatBody(body);
 // @ts-expect-error -- no such field
 export const misspelt = () => client.send('id', { bodi: 'Hello' });
 `;
@@ -32,7 +34,7 @@ const chat = `
   const heard = new Promise((resolve) => ben.on('message', ({ message }) => resolve(message.body)));
   const { id } = await ann.createConversation({ kind: 'direct', memberIds: [ben.getState().user.id] });
   const { seq } = await ann.send(id, { body: 'Hello, Ben' }).stored;
-  console.log(seq, await heard, typeof fileStorage);
+  console.log(seq, await heard, typeof fileStorage, formatBody('*Hello*')[0].children[0].kind);
   for (const client of [ann, ben]) client.disconnect();
 `;
 const names = '{ createClient, memoryStorage }';
@@ -85,17 +87,17 @@ describe('the packed client', { timeout: 240_000 }, () => {
     [
       'import',
       'chat.mjs',
-      `import ${names} from '@parley/client';\nimport { fileStorage } from '@parley/client/node';\n${chat}`,
+      `import ${names} from '@parley/client';\nimport { fileStorage } from '@parley/client/node';\nimport { formatBody } from '@parley/client/format';\n${chat}`,
     ],
     [
       'require',
       'chat.cjs',
-      `const ${names} = require('@parley/client');\nconst { fileStorage } = require('@parley/client/node');\n(async () => {${chat}})();`,
+      `const ${names} = require('@parley/client');\nconst { fileStorage } = require('@parley/client/node');\nconst { formatBody } = require('@parley/client/format');\n(async () => {${chat}})();`,
     ],
   ])('chats with a server from a program that uses %s', async (_, file, code) => {
     await writeFile(join(folder, file), code);
     const { stdout } = await run(process.execPath, [file, server.url], { cwd: folder, timeout: 60_000 });
-    expect(stdout).toBe('1 Hello, Ben function\n');
+    expect(stdout).toBe('1 Hello, Ben function italic\n');
   });
 
   it.each([
