@@ -127,6 +127,8 @@ export class LocalState {
       case 'presence:changed':
       case 'typing':
       case 'drawing:line':
+      case 'drawing:changed':
+      case 'drawing:removed':
       case 'peer:signal':
         return;
     }
