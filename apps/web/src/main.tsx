@@ -15,7 +15,6 @@ import { followThemeChoice } from './settings/themes.ts';
 
 followThemeChoice();
 followDensity();
-await followLanguage();
 const client = createClient({ url: location.origin + basePath, keepConversations: true });
 frameLogOf(client);
 refuseOtherDrops();
@@ -26,12 +25,15 @@ for (const event of ['online', 'focus'] as const) addEventListener(event, () => 
 document.addEventListener('visibilitychange', () =>
   document.visibilityState === 'visible' ? client.wake() : void client.flush(),
 );
-createRoot(document.getElementById('app')!).render(
-  <Router base={basePath}>
-    <AppPlaces client={client}>
-      <ErrorBoundary>
-        <App />
-      </ErrorBoundary>
-    </AppPlaces>
-  </Router>,
+// Not awaited: the parts of a language may need this script, which has then to be complete.
+void followLanguage().then(() =>
+  createRoot(document.getElementById('app')!).render(
+    <Router base={basePath}>
+      <AppPlaces client={client}>
+        <ErrorBoundary>
+          <App />
+        </ErrorBoundary>
+      </AppPlaces>
+    </Router>,
+  ),
 );

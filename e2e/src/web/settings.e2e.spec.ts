@@ -36,7 +36,7 @@ it('the chosen theme stays after a reload', async () => {
   await slider.focus();
   for (let step = 0; step < 5; step++) await ann.page.keyboard.press('ArrowRight');
   await ann.page.getByRole('radio', { name: 'Midnight', checked: true }).waitFor();
-  const background = () => ann.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const background = () => ann.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   expect(await background()).toBe('rgb(12, 15, 20)');
   await ann.page.reload();
   await slider.waitFor();
