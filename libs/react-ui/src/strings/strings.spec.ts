@@ -50,7 +50,7 @@ function textsOf(table: object, prefix = ''): [string, string][] {
 
 /** Words that are the same as in English. */
 const international = new Set(
-  'Admin,Audio,Bot,Canal,Chats,Code,Conversation,Conversations,Details,Document,Emoji,Message,Messages,Name,Offline,Online,Pause,Person,Position,Public,Version,Video'.split(
+  'Admin,Audio,Bot,Canal,Chats,Code,Conversation,Conversations,Details,Document,Emoji,Message,Messages,Name,Offline,Online,Pause,Person,Position,Public,Smileys,Version,Video'.split(
     ',',
   ),
 );
