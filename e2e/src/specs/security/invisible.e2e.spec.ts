@@ -274,8 +274,10 @@ describe.each(Object.entries(shared))('an invisible thing, in %s mode', (_, star
     expect(routes.map(([method, path]) => `${method} ${path}`).toSorted()).toEqual([
       'delete /api/v1/uploads/{id}',
       'get /api/v1/attachments/{id}',
+      'get /api/v1/attachments/{id}/content',
       'head /api/v1/uploads/{id}',
       'patch /api/v1/uploads/{id}',
+      'post /api/v1/attachments/{id}/link',
     ]);
     const owner = await deployment.person();
     const tus = { 'tus-resumable': '1.0.0' };
