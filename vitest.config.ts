@@ -9,9 +9,11 @@ const browser = './e2e/src/web/setup.ts';
 const timeFactor = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** The slowest specs. `npm test` runs them; `SHORT=1`, the run for every change, leaves them out. */
 const slow = [
-  'e2e/src/specs/{documents/*,rules/{matrix,refusals},reliability/{presence,gateways,crash}}.e2e.spec.ts',
-  'e2e/src/web/firefox.e2e.spec.ts',
-  'libs/{testing/src/servers/private-server,store/src/pglite/{pglite,full-disk}}.int.spec.ts',
+  'e2e/src/specs/{documents/*,rules/{matrix,refusals},security/secrets}.e2e.spec.ts',
+  'e2e/src/specs/reliability/{presence,gateways,crash,poison,pgbouncer}.e2e.spec.ts',
+  'e2e/src/web/{docs-page,embedding,firefox,offline,sizes,sub-path}.e2e.spec.ts',
+  'libs/{client,react-ui}/src/{package,examples}.int.spec.ts',
+  'libs/{testing/src/servers/private-server,store/src/{pgbouncer,pglite/{pglite,full-disk}}}.int.spec.ts',
   'apps/{admin/src/{main,data/*},terminal/src/terminal,standalone/src/{embedded,full-disk}}.int.spec.ts',
 ];
 const excluded = ['**/node_modules/**', '**/dist/**', ...(process.env['SHORT'] === undefined ? [] : slow)];
@@ -62,8 +64,7 @@ export default defineConfig({
           exclude: excluded,
           globalSetup: [servers, browser, './e2e/src/deployments/shared.ts'],
           sequence: { groupOrder: 2 },
-          // Most of their time is waiting for servers.
-          maxWorkers: 3,
+          maxWorkers: 2,
           testTimeout: 180_000 * timeFactor,
           hookTimeout: 120_000,
         },
