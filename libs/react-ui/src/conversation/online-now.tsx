@@ -1,5 +1,6 @@
 import { useChat, useMe, useUser, useView, useWatchedPresence } from '../shared/chat.ts';
 import { Avatar } from '../people/avatar.tsx';
+import { useStrings } from '../strings/strings.tsx';
 
 /** Maximum number of members whose presence is watched. */
 const MAX_WATCHED = 50;
@@ -27,17 +28,19 @@ export function useOnlineMembers(id: string): { readonly userIds: readonly strin
 
 /** The faces of those who are online, which lead to the list of members. */
 export function OnlineNow({ id, onOpen }: { readonly id: string; readonly onOpen: () => void }) {
+  const { conversation } = useStrings();
   const { userIds } = useOnlineMembers(id);
   const connected = useChat(({ connection }) => connection === 'online');
   const names = useChat(({ users }) => userIds.map((userId) => users.get(userId)?.displayName ?? '…').join(', '));
   if (!connected || userIds.length === 0) return null;
-  const label = `Online now: ${names}`;
+  const label = conversation.onlineNow(names);
   return (
-    <button type="button" className="online-now" aria-label={label} title={label} onClick={onOpen}>
+    <button type="button" className="online-now" title={label} onClick={onOpen}>
+      <span className="hidden-text">{label}</span>
       {userIds.slice(0, MAX_FACES).map((userId) => (
         <Face key={userId} userId={userId} />
       ))}
-      {userIds.length > MAX_FACES && <span>+{userIds.length - MAX_FACES}</span>}
+      {userIds.length > MAX_FACES && <span aria-hidden="true">+{userIds.length - MAX_FACES}</span>}
     </button>
   );
 }

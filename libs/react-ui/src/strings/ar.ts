@@ -121,6 +121,7 @@ export const ar: Strings = {
     members: (count: number) =>
       plural(count, { zero: 'لا أعضاء', one: 'عضو واحد', two: 'عضوان', few: '# أعضاء', many: '# عضوًا', other: '# عضو' }),
     online: (count: number) => `${number(count)} متصل`,
+    onlineNow: (names: string) => `متصل الآن: ${names}`,
     atLeastOnline: (count: number) => `${number(count)} متصل على الأقل`,
     kinds: {
       publicGroup: 'مجموعة عامة',

@@ -123,6 +123,7 @@ export const de: Strings = {
     typing: 'schreibt …',
     members: (count: number) => plural(count, { one: '# Mitglied', other: '# Mitglieder' }),
     online: (count: number) => `${number(count)} online`,
+    onlineNow: (names: string) => `Jetzt online: ${names}`,
     atLeastOnline: (count: number) => `mindestens ${number(count)} online`,
     kinds: {
       publicGroup: 'Öffentliche Gruppe',

@@ -138,6 +138,7 @@ export const en = {
     typing: 'typing…',
     members: (count: number) => plural(count, { one: '# member', other: '# members' }),
     online: (count: number) => `${number(count)} online`,
+    onlineNow: (names: string) => `Online now: ${names}`,
     atLeastOnline: (count: number) => `at least ${number(count)} online`,
     /** A kind of conversation, as a description of it. */
     kinds: {

@@ -122,6 +122,7 @@ export const es: Strings = {
     typing: 'escribiendo…',
     members: (count: number) => plural(count, { one: '# miembro', other: '# miembros' }),
     online: (count: number) => `${number(count)} en línea`,
+    onlineNow: (names: string) => `En línea ahora: ${names}`,
     atLeastOnline: (count: number) => `al menos ${number(count)} en línea`,
     kinds: {
       publicGroup: 'Grupo público',

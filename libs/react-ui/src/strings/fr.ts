@@ -122,6 +122,7 @@ export const fr: Strings = {
     typing: 'écrit…',
     members: (count: number) => plural(count, { one: '# membre', other: '# membres' }),
     online: (count: number) => `${number(count)} en ligne`,
+    onlineNow: (names: string) => `En ligne : ${names}`,
     atLeastOnline: (count: number) => `au moins ${number(count)} en ligne`,
     kinds: {
       publicGroup: 'Groupe public',

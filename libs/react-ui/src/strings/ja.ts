@@ -119,6 +119,7 @@ export const ja: Strings = {
     typing: '入力中…',
     members: (count: number) => `メンバー${number(count)}人`,
     online: (count: number) => `オンライン${number(count)}人`,
+    onlineNow: (names: string) => `オンライン：${names}`,
     atLeastOnline: (count: number) => `オンライン${number(count)}人以上`,
     kinds: {
       publicGroup: '公開グループ',
