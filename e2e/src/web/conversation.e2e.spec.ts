@@ -99,7 +99,7 @@ it('a forwarded message names its first sender', async () => {
   expect(await dialog.locator('.person').count()).toBe(1);
   await dialog.getByRole('button', { name: eve.user.displayName }).click();
   await messageRow(ann.page, 'The roses are out').getByText(`Forwarded from ${ben.user.displayName}`).waitFor();
-  await ann.page.locator('.conversation-head', { hasText: eve.user.displayName }).waitFor();
+  await ann.page.locator('.conversation-head h2', { hasText: eve.user.displayName }).waitFor();
   const { payload } = await eve.waitFor('message:new', ({ message }) => message.body === 'The roses are out');
   expect(payload.message).toMatchObject({ senderId: ann.client.user.id, forwardedFrom: { senderId: ben.user.id } });
 });

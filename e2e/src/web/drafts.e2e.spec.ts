@@ -32,7 +32,8 @@ const chooseFiles = (page: Page, ...names: string[]) =>
     .setInputFiles(names.map((name) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(`This is ${name}.`) })));
 
 async function beginReply(page: Page, text: string): Promise<void> {
-  await messageRow(page, text).hover();
+  // Unlike the pointer, the focus stays with the row when a new message moves it.
+  await messageRow(page, text).focus();
   await messageRow(page, text).getByRole('button', { name: 'Reply' }).click();
   await page.getByText('Reply to').waitFor();
 }
@@ -120,7 +121,7 @@ it('a draft stays in its conversation while another is open, and the list shows 
   await field(ann.page).fill('We went home');
   await chooseFiles(ann.page, 'way.txt');
   await openConversation(ann, eve);
-  await ann.page.locator('.conversation-head', { hasText: eve.user.displayName }).waitFor();
+  await ann.page.locator('.conversation-head h2', { hasText: eve.user.displayName }).waitFor();
   expect(await field(ann.page).inputValue()).toBe('');
   expect(await filesToSend(ann.page).count()).toBe(0);
   await conversationLink(ann.page, ben.user.displayName).getByText('Draft: We went home').waitFor();

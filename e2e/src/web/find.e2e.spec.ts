@@ -35,9 +35,9 @@ it('Ctrl+K finds a person, a chat, a room and a message, and Enter opens them', 
   await find(roomName, 'Room', roomName);
   await page.waitForURL(/\/r\//);
   await find(eve.user.displayName, 'Person', eve.user.displayName);
-  await page.locator('.conversation-head', { hasText: eve.user.displayName }).waitFor();
+  await page.locator('.conversation-head h2', { hasText: eve.user.displayName }).waitFor();
   await find(ben.user.displayName, 'Chat', ben.user.displayName);
-  await page.locator('.conversation-head', { hasText: ben.user.displayName }).waitFor();
+  await page.locator('.conversation-head h2', { hasText: ben.user.displayName }).waitFor();
   await find('rooms', 'Action', 'Browse rooms');
   await page.waitForURL(/\/rooms$/);
   await find(word, 'Message', word);

@@ -32,7 +32,7 @@ it('an avatar and a name beside a message open the card, which shows presence an
   await card.waitFor({ state: 'detached' });
   await page.getByRole('button', { name: `About ${ben.user.displayName}` }).click();
   await card.getByRole('button', { name: 'Write' }).click();
-  await page.locator('.conversation-head', { hasText: ben.user.displayName }).waitFor();
+  await page.locator('.conversation-head h2', { hasText: ben.user.displayName }).waitFor();
   expect(await card.count()).toBe(0);
 });
 

@@ -277,7 +277,7 @@ describe.each(Object.entries(shared))('an invisible thing, in %s mode', (_, star
       'get /api/v1/attachments/{id}/content',
       'head /api/v1/uploads/{id}',
       'patch /api/v1/uploads/{id}',
-      'post /api/v1/attachments/{id}/link',
+      'post /api/v1/attachments/{attachmentId}/link',
     ]);
     const owner = await deployment.person();
     const tus = { 'tus-resumable': '1.0.0' };
@@ -303,7 +303,7 @@ describe.each(Object.entries(shared))('an invisible thing, in %s mode', (_, star
         const ask = async (id: string) => {
           const headers = method === 'patch' ? part : { ...tus, range: 'bytes=0-1', 'if-none-match': '*' };
           const more = method === 'patch' ? { headers, body: 'other' } : { headers };
-          const answer = await answerOf(await raw(by, method.toUpperCase(), path.replace('{id}', id), more));
+          const answer = await answerOf(await raw(by, method.toUpperCase(), path.replace(/\{\w+\}/, id), more));
           return JSON.stringify(answer).replaceAll(id, 'id');
         };
         const absent = await ask(newId());
